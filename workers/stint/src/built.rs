@@ -1,13 +1,13 @@
 //! What this program was built with: each fleet and each backend in the cloud is a feature.
 
 /// Says that something is missing in this program, and how to get one that has it.
-pub(crate) fn without(what: &str, feature: &str) -> String {
+pub(crate) fn built_without(what: &str, feature: &str) -> String {
     format!("this program was built without {what}: build it with --features {feature}")
 }
 
 /// The same of a backend in the cloud.
-pub(crate) fn without_cloud(what: &str, feature: &str) -> String {
-    format!("{}, or with --features cloud for every backend in the cloud", without(what, feature))
+pub(crate) fn built_without_cloud(what: &str, feature: &str) -> String {
+    format!("{}, or with --features cloud for every backend in the cloud", built_without(what, feature))
 }
 
 /// Which backends in the cloud a program has.

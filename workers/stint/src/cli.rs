@@ -9,14 +9,14 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use stint_host::SystemClock;
 use stint_host::config::{LogSettings, TelemetrySettings};
 
-use crate::built::{Clouds, without, without_cloud};
+use crate::built::{Clouds, built_without, built_without_cloud};
 #[cfg(feature = "standins")]
-use crate::commands::per_fleet::{Demo, Simulate, Upstream};
-use crate::commands::per_fleet::{Own, PerFleet};
+use crate::commands::per_fleet::{DemoCommand, SimulateCommand, UpstreamCommand};
+use crate::commands::per_fleet::{OwnCommands, PerFleet};
 use crate::commands::{data, describe, lambda, queue, run, status, throttle, up, upkeep};
 use crate::config::HomeSettings;
 use crate::context::Context;
-use crate::fleets::{find, not_built};
+use crate::fleets::{find_fleet, not_built};
 use crate::help;
 use crate::output::Output;
 
@@ -49,7 +49,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     Shared(Box<Shared>),
     /// A command of one fleet.
-    Own(PerFleet<Own>),
+    Own(PerFleet<OwnCommands>),
 }
 
 /// The commands that all fleets share.
@@ -57,7 +57,7 @@ pub(crate) enum Command {
 pub(crate) enum Shared {
     #[cfg(feature = "standins")]
     /// Run a whole fleet on this machine against a stand-in for its upstream.
-    Demo(PerFleet<Demo>),
+    Demo(PerFleet<DemoCommand>),
     /// Run fleets here until Ctrl-C.
     Up(up::Arguments),
     /// Run one worker once, by hand.
@@ -81,10 +81,10 @@ pub(crate) enum Shared {
     Restore(upkeep::restore::Arguments),
     #[cfg(feature = "standins")]
     /// Run a whole fleet on virtual time: will it fit, when is it done, what expires, what does it cost.
-    Simulate(PerFleet<Simulate>),
+    Simulate(PerFleet<SimulateCommand>),
     #[cfg(feature = "standins")]
     /// Run a stand-in upstream alone.
-    Upstream(PerFleet<Upstream>),
+    Upstream(PerFleet<UpstreamCommand>),
     /// Describe every fleet, worker, trigger and setting.
     Describe(describe::Arguments),
 }
@@ -105,7 +105,7 @@ impl Command {
 
 impl Subcommand for Command {
     fn augment_subcommands(command: clap::Command) -> clap::Command {
-        PerFleet::<Own>::augment(Shared::augment_subcommands(command))
+        PerFleet::<OwnCommands>::augment(Shared::augment_subcommands(command))
     }
 
     fn augment_subcommands_for_update(command: clap::Command) -> clap::Command {
@@ -113,7 +113,7 @@ impl Subcommand for Command {
     }
 
     fn has_subcommand(name: &str) -> bool {
-        Shared::has_subcommand(name) || find(name).is_some()
+        Shared::has_subcommand(name) || find_fleet(name).is_some()
     }
 }
 
@@ -173,11 +173,11 @@ fn missing(word: &str) -> Option<String> {
     let needs_standins = !cfg!(feature = "standins") && ["demo", "simulate", "upstream"].contains(&word);
     let is_cloud = |built: bool, flag: &str| !built && word.starts_with(flag);
     if needs_standins {
-        Some(without("stand-ins for upstreams", "standins"))
+        Some(built_without("stand-ins for upstreams", "standins"))
     } else if is_cloud(Clouds::HERE.aws, "--aws-") {
-        Some(without_cloud("AWS", "aws"))
+        Some(built_without_cloud("AWS", "aws"))
     } else if is_cloud(Clouds::HERE.mongo, "--mongodb-") {
-        Some(without_cloud("MongoDB", "mongodb"))
+        Some(built_without_cloud("MongoDB", "mongodb"))
     } else {
         not_built(word)
     }

@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use clap::{ArgMatches, Command, value_parser};
 
 use crate::fleets::fleet::Fleet;
-use crate::fleets::{FLEETS, Member, find};
+use crate::fleets::{FLEETS, FleetWorker, find_fleet};
 
 /// The commands that accept the settings of fleets.
 const WITH_SETTINGS: [&str; 2] = ["up", "run"];
@@ -18,7 +18,7 @@ pub(crate) fn of_named_fleets(command: Command, arguments: &[OsString]) -> Comma
     }
     let parsed = without(command.clone(), FLEETS).try_get_matches_from(arguments);
     // What cannot be parsed ends in help or an error, for which any word may name a fleet.
-    let named = parsed.map_or_else(|_| spoken_of(arguments), |matches| in_use(&matches));
+    let named = parsed.map_or_else(|_| mentioned(arguments), |matches| in_use(&matches));
     let is_named = |fleet: &dyn Fleet| named.iter().any(|named| named.name() == fleet.name());
     let others: Vec<_> = FLEETS.iter().copied().filter(|fleet| !is_named(*fleet)).collect();
     let command = without(command, &others);
@@ -32,15 +32,15 @@ fn in_use(matches: &ArgMatches) -> Vec<&'static dyn Fleet> {
             let named = matches.get_many::<&'static dyn Fleet>("fleets");
             named.map_or_else(|| FLEETS.to_vec(), |named| named.copied().collect())
         }
-        Some(("run", matches)) => matches.get_one::<Member>("worker").iter().map(|worker| worker.fleet).collect(),
+        Some(("run", matches)) => matches.get_one::<FleetWorker>("worker").iter().map(|worker| worker.fleet).collect(),
         _ => Vec::new(),
     }
 }
 
 /// Returns the fleets that any argument mentions.
-fn spoken_of(arguments: &[OsString]) -> Vec<&'static dyn Fleet> {
+fn mentioned(arguments: &[OsString]) -> Vec<&'static dyn Fleet> {
     let words = arguments.iter().filter_map(|argument| argument.to_str());
-    words.filter_map(|word| find(word.split_once('/').map_or(word, |(name, _)| name))).collect()
+    words.filter_map(|word| find_fleet(word.split_once('/').map_or(word, |(name, _)| name))).collect()
 }
 
 /// Hides the settings of `fleets`, and takes any value for them and none from the environment.

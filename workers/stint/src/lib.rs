@@ -7,27 +7,27 @@
     allow(dead_code, unused_imports, reason = "helpers that fleets share are unused in a build without those fleets")
 )]
 
-mod aside;
-mod bars;
+mod atomic_file;
 mod built;
 mod cli;
 mod commands;
 mod config;
 mod context;
+mod document_writer;
+mod escape;
 mod fleets;
+mod format;
 mod help;
 mod hosting;
-mod lines;
-mod moment;
 mod output;
-mod printable;
+mod progress_bars;
 mod settings;
 mod shell;
 mod table;
+mod time_format;
 mod usage;
 mod views;
 mod wiring;
-mod words;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -47,7 +47,7 @@ use crate::output::Output;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// How long the process waits at its end for a thread that is blocked in a library, such as git with a silent remote.
-const HELD_UP: Duration = Duration::from_secs(1);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Runs the command line.
 pub fn main() -> ExitCode {
@@ -61,7 +61,7 @@ pub fn main() -> ExitCode {
         }
     };
     let code = runtime.block_on(run(cli, output));
-    runtime.shutdown_timeout(HELD_UP);
+    runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
     code
 }
 

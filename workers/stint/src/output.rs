@@ -1,5 +1,5 @@
 //! The output for people and programs: results on stdout, everything else on stderr. All of it passes through
-//! [`printable`].
+//! [`escape_control`].
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde::Serialize;
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::bars::{self, MultiProgress};
-use crate::printable::printable;
+use crate::escape::escape_control;
+use crate::progress_bars::{self, MultiProgress};
 
 /// The output of a command. With `--json`, one JSON object is the only output on stdout.
 #[derive(Clone)]
@@ -26,19 +26,19 @@ impl Output {
     }
 
     /// Returns whether progress bars are useful, because stderr is a terminal.
-    pub(crate) fn is_watched(&self) -> bool {
-        bars::ARE_THERE && io::stderr().is_terminal()
+    pub(crate) fn is_interactive(&self) -> bool {
+        progress_bars::AVAILABLE && io::stderr().is_terminal()
     }
 
     /// Returns the progress bars, which are drawn on stderr.
-    pub(crate) fn bars(&self) -> &MultiProgress {
+    pub(crate) fn progress_bars(&self) -> &MultiProgress {
         &self.bars
     }
 
     /// Prints a result as JSON or as text.
-    pub(crate) fn result<T: Serialize>(&self, result: &T, in_words: impl FnOnce(&T) -> String) -> anyhow::Result<()> {
-        let text = if self.json { serde_json::to_string_pretty(result)? + "\n" } else { in_words(result) };
-        let text = printable(&text);
+    pub(crate) fn result<T: Serialize>(&self, result: &T, to_text: impl FnOnce(&T) -> String) -> anyhow::Result<()> {
+        let text = if self.json { serde_json::to_string_pretty(result)? + "\n" } else { to_text(result) };
+        let text = escape_control(&text);
         self.printed.store(true, Ordering::SeqCst);
         self.bars.suspend(|| {
             let mut stdout = io::stdout().lock();
@@ -52,7 +52,7 @@ impl Output {
 
     /// Prints a progress line: on stdout, or on stderr with `--json`.
     pub(crate) fn line(&self, text: &str) {
-        let text = printable(text);
+        let text = escape_control(text);
         self.bars.suspend(|| {
             // If the reader has closed the pipe, the work goes on.
             let _ = if self.json { writeln!(io::stderr(), "{text}") } else { writeln!(io::stdout(), "{text}") };
@@ -61,16 +61,16 @@ impl Output {
 
     /// Reports the progress of long work on stderr, if no progress bar is shown.
     pub(crate) fn progress(&self, text: &str) {
-        let text = printable(text);
-        if !self.is_watched() {
+        let text = escape_control(text);
+        if !self.is_interactive() {
             // A failure to write to stderr cannot be reported anywhere.
             let _ = writeln!(io::stderr(), "{text}");
         }
     }
 
     /// Prints a message of a running command on stderr, because it is not a result.
-    pub(crate) fn aside(&self, text: &str) {
-        let text = printable(text);
+    pub(crate) fn message(&self, text: &str) {
+        let text = escape_control(text);
         self.bars.suspend(|| {
             // If the reader has closed the pipe, the work goes on.
             let _ = writeln!(io::stderr(), "{text}");
@@ -79,7 +79,7 @@ impl Output {
 
     /// Prints a warning on stderr. The work goes on.
     pub(crate) fn warning(&self, text: &str) {
-        let text = printable(text);
+        let text = escape_control(text);
         self.bars.suspend(|| {
             // A failure to write to stderr cannot be reported anywhere.
             let _ = writeln!(io::stderr(), "warning: {text}");
@@ -95,13 +95,13 @@ impl Output {
     /// printed.
     pub(crate) fn error(&self, error: &anyhow::Error) {
         let text = format!("{error:#}");
-        let shown = printable(&text);
+        let shown = escape_control(&text);
         self.bars.suspend(|| {
             // A failure to write to stderr cannot be reported anywhere.
             let _ = writeln!(io::stderr(), "error: {shown}");
             if self.json && !self.printed.swap(true, Ordering::SeqCst) {
                 let object = serde_json::json!({ "error": text }).to_string();
-                let _ = writeln!(io::stdout(), "{}", printable(&object));
+                let _ = writeln!(io::stdout(), "{}", escape_control(&object));
             }
         });
     }
@@ -119,7 +119,7 @@ pub(crate) struct LogWriter(MultiProgress);
 impl Write for LogWriter {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(line);
-        self.0.suspend(|| io::stderr().write_all(printable(&text).as_bytes())).map(|()| line.len())
+        self.0.suspend(|| io::stderr().write_all(escape_control(&text).as_bytes())).map(|()| line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -37,23 +37,23 @@ impl From<&clap::Error> for SettingsError {
 
 /// A parser of settings without a command line.
 #[derive(Parser)]
-struct Alone<T: Args> {
+struct SettingsCommand<T: Args> {
     #[command(flatten)]
     settings: T,
 }
 
 /// Returns the settings from the environment, with defaults for those that are not set. An error names the variable.
 pub(crate) fn from_environment<T: Args>() -> Result<T, SettingsError> {
-    parsed(Alone::<T>::command())
+    parsed(SettingsCommand::<T>::command())
 }
 
 /// Returns the defaults of all settings, ignoring the environment.
 pub(crate) fn defaults<T: Args>() -> Result<T, SettingsError> {
-    parsed(Alone::<T>::command().mut_args(|argument| argument.env(None::<&str>)))
+    parsed(SettingsCommand::<T>::command().mut_args(|argument| argument.env(None::<&str>)))
 }
 
 fn parsed<T: Args>(command: clap::Command) -> Result<T, SettingsError> {
     let parsed = command.try_get_matches_from(["stint"]);
-    let parsed = parsed.and_then(|matches| Alone::<T>::from_arg_matches(&matches));
-    parsed.map(|alone| alone.settings).map_err(|error| SettingsError::from(&error))
+    let parsed = parsed.and_then(|matches| SettingsCommand::<T>::from_arg_matches(&matches));
+    parsed.map(|command| command.settings).map_err(|error| SettingsError::from(&error))
 }

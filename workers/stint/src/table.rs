@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::printable::one_line;
+use crate::escape::one_line;
 
 /// The gap between two columns.
 const GAP: &str = "  ";

@@ -147,6 +147,6 @@ async fn on_own_thread<T: Send + 'static>(
 fn describe(published: Published) -> (String, Option<Publication>) {
     match published {
         Published::Unchanged => ("nothing changed".to_owned(), None),
-        Published::Planned(publication) | Published::Pushed(publication) => (publication.in_words(), Some(publication)),
+        Published::Planned(publication) | Published::Pushed(publication) => (publication.to_text(), Some(publication)),
     }
 }

@@ -9,7 +9,7 @@ use stint_core::ports::NewMessage;
 use stint_core::worker::retry_delay;
 
 use crate::batch::Batch;
-use crate::client::{CharacterOutcome, CharacterRequest, RankedCharacter, in_words};
+use crate::client::{CharacterOutcome, CharacterRequest, RankedCharacter, reasons_text};
 use crate::message::{PlayerMessage, Sent};
 use crate::model::{PlayerId, Unit};
 use crate::player_ref::PlayerRef;
@@ -90,13 +90,13 @@ impl Results {
         let RankedCharacter { player, mut refused, missing } = ranked;
         refused.extend(batch.refused_of(&request.player_ref));
         let (id, at) = (player.id, player.updated_at);
-        let reason = in_words(&missing);
+        let reason = reasons_text(&missing);
         let missing: Vec<Unit> = missing.into_iter().map(|(unit, _)| unit).collect();
         let left: Vec<Unit> = missing.iter().copied().chain(batch.rest_of(request)).collect();
         // A person who waits for the player is told once nothing is left of it.
         if left.is_empty() {
             let result = match player.raids.is_empty() && !refused.is_empty() {
-                true => RefreshOutcome::Refused(in_words(&refused)),
+                true => RefreshOutcome::Refused(reasons_text(&refused)),
                 false => RefreshOutcome::Ranked(id),
             };
             self.notify(batch, &request.player_ref, &result, at);

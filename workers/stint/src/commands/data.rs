@@ -1,6 +1,6 @@
 //! Moves the collections of fleets in and out as extended-JSON lines, the way `mongoexport` and `mongoimport` do.
 
-use super::per_fleet::{Export, Import, PerFleet};
+use super::per_fleet::{ExportCommand, ImportCommand, PerFleet};
 use crate::context::Context;
 
 /// Import or export.
@@ -13,9 +13,9 @@ pub(crate) struct Arguments {
 #[derive(clap::Subcommand)]
 enum Action {
     /// Read documents from a file, one per line, or one JSON array, and merge them with what is stored.
-    Import(PerFleet<Import>),
+    Import(PerFleet<ImportCommand>),
     /// Write every document of a collection to a file, one per line.
-    Export(PerFleet<Export>),
+    Export(PerFleet<ExportCommand>),
 }
 
 /// Imports or exports.

@@ -7,10 +7,10 @@ pub(crate) mod lambda;
 #[cfg(not(feature = "aws"))]
 #[path = "no_lambda.rs"]
 pub(crate) mod lambda;
-mod meant;
 pub(crate) mod per_fleet;
 pub(crate) mod queue;
 pub(crate) mod run;
+mod selection;
 pub(crate) mod status;
 pub(crate) mod throttle;
 pub(crate) mod up;

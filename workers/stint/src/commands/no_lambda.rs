@@ -2,12 +2,12 @@
 
 use anyhow::bail;
 
-use crate::built::without_cloud;
+use crate::built::built_without_cloud;
 use crate::context::Context;
 
 pub(crate) const HELP: &str = "This program was built without AWS, and so without this.";
 
 /// Says what is missing.
 pub(crate) async fn run(_: &Context) -> anyhow::Result<()> {
-    bail!(without_cloud("AWS Lambda", "aws"))
+    bail!(built_without_cloud("AWS Lambda", "aws"))
 }

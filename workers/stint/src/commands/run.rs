@@ -10,9 +10,9 @@ use serde_json::Value;
 use stint_core::worker::{AnyWorker, Disposition, Event, Outcome, Stop, WorkerError};
 
 use crate::context::Context;
-use crate::fleets::settings::GivenSettings;
-use crate::fleets::{Member, first_fed, member, members};
-use crate::hosting::{self, STOPPING, drained, interrupted};
+use crate::fleets::settings::UnparsedSettings;
+use crate::fleets::{FleetWorker, all_workers, first_queue_worker, parse_worker};
+use crate::hosting::{self, STOPPING_MESSAGE, drain, wait_for_signal};
 use crate::wiring::BackendSettings;
 
 /// Which worker, and with what.
@@ -20,14 +20,14 @@ use crate::wiring::BackendSettings;
 #[command(after_help = examples())]
 pub(crate) struct Arguments {
     /// The worker.
-    #[arg(value_name = "FLEET/WORKER", value_parser = member)]
-    worker: Member,
+    #[arg(value_name = "FLEET/WORKER", value_parser = parse_worker)]
+    worker: FleetWorker,
     /// A file with the event as JSON, or - for standard input. A queue-driven worker accepts one message or a list.
     #[arg(long)]
     event: Option<PathBuf>,
 
     #[command(flatten)]
-    settings: GivenSettings,
+    settings: UnparsedSettings,
 
     #[command(flatten)]
     backends: BackendSettings,
@@ -49,22 +49,22 @@ struct Failure {
 }
 
 fn examples() -> String {
-    let first = members().find(|member| member.spec.queue().is_none()).map(|member| member.in_short());
-    let fed = first_fed().map(|member| member.in_short());
+    let first = all_workers().find(|worker| worker.spec.queue().is_none()).map(|worker| worker.short_name());
+    let fed = first_queue_worker().map(|worker| worker.short_name());
     let (first, fed) = (first.unwrap_or_default(), fed.unwrap_or_default());
     format!("Examples:\n  stint run {first}\n  stint run {fed} --event message.json")
 }
 
 /// Runs the worker and prints its report.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<()> {
-    let Arguments { worker: Member { fleet, spec }, event, settings, backends } = arguments;
+    let Arguments { worker: FleetWorker { fleet, spec }, event, settings, backends } = arguments;
     let (worker, event) = (spec.name, event.as_deref().map(read).transpose()?.unwrap_or(Value::Null));
-    let settings = settings.of(&[fleet.settings()])?;
+    let settings = settings.parse(&[fleet.settings()])?;
     let backends = context.backends(&backends, fleet.needs()).await?;
-    let built = hosting::worker(fleet, spec, &settings, &backends).await?;
+    let built = hosting::build_worker(fleet, spec, &settings, &backends).await?;
     let outcome = invoke(&*built, event, context).await?.with_context(|| format!("{worker} failed"))?;
     let summary = summary(worker, outcome);
-    context.output.result(&summary, in_words)?;
+    context.output.result(&summary, to_text)?;
     match summary.failures.len() {
         0 => Ok(()),
         failures => bail!("{failures} of the messages failed"),
@@ -80,13 +80,13 @@ async fn invoke(
 ) -> anyhow::Result<Result<Outcome, WorkerError>> {
     let stop = Stop::default();
     let invocation = Box::pin(stint_host::invoke(worker, Event::Manual(event), &context.clock, &stop));
-    match select(invocation, Box::pin(interrupted())).await {
+    match select(invocation, Box::pin(wait_for_signal())).await {
         Either::Left((outcome, _)) => Ok(outcome),
         Either::Right((signal, invocation)) => {
             signal?;
-            context.output.line(STOPPING);
+            context.output.line(STOPPING_MESSAGE);
             stop.set();
-            let outcome = drained(invocation, context).await;
+            let outcome = drain(invocation, context).await;
             outcome.context("stopped while work was under way; what was held for it ends by itself")
         }
     }
@@ -113,7 +113,7 @@ fn summary(worker: &str, outcome: Outcome) -> Summary {
     Summary { worker: worker.to_owned(), report: outcome.report, failures: failures.collect() }
 }
 
-fn in_words(summary: &Summary) -> String {
+fn to_text(summary: &Summary) -> String {
     let mut text = format!("{} is done\n", summary.worker);
     for (name, value) in summary.report.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null()) {
         match value.as_array() {

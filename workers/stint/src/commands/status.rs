@@ -6,11 +6,11 @@ use anyhow::ensure;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::meant::{beginning, fleets, needs};
+use super::selection::{fleets, needs, setup_commands};
 use crate::context::Context;
-use crate::fleets::fleet::{Fleet, Standing};
+use crate::fleets::fleet::{Fleet, FleetStatus};
 use crate::fleets::settings::FleetSettings;
-use crate::fleets::{named, settings_of};
+use crate::fleets::{parse_fleet, settings_of};
 use crate::wiring::BackendSettings;
 
 /// The only choice is the fleets.
@@ -20,7 +20,7 @@ use crate::wiring::BackendSettings;
 )]
 pub(crate) struct Arguments {
     /// The fleets; without any, all that were ever set up.
-    #[arg(value_name = "FLEET", value_parser = named)]
+    #[arg(value_name = "FLEET", value_parser = parse_fleet)]
     fleets: Vec<&'static dyn Fleet>,
 }
 
@@ -29,52 +29,51 @@ pub(crate) struct Arguments {
 struct Status {
     home: PathBuf,
     now: Timestamp,
-    fleets: Vec<Standing>,
+    fleets: Vec<FleetStatus>,
 }
 
 /// Shows the state of the fleets.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<()> {
-    let (status, words) = read(&arguments, context).await?;
-    context.output.result(&status, |_| words)
+    let (status, text) = read(&arguments, context).await?;
+    context.output.result(&status, |_| text)
 }
 
 /// Returns the state of the fleets as data and as text.
 async fn read(arguments: &Arguments, context: &Context) -> anyhow::Result<(Status, String)> {
     let backends = BackendSettings::from_environment()?;
-    let meant = fleets(&arguments.fleets, &backends);
-    let needs = needs(&meant);
-    let is_installed = context.is_installed(needs.uses)?;
+    let selected = fleets(&arguments.fleets, &backends);
+    let needs = needs(&selected);
+    let is_installed = context.is_installed(needs.ports)?;
     ensure!(
         context.home.is_dir() || is_installed,
         "there is no folder {}: begin with {}, or name another folder with --home or STINT_HOME",
         context.home.display(),
-        beginning(&meant)
+        setup_commands(&selected)
     );
-    let (settings, now) = (FleetSettings::from_environment(&settings_of(&meant))?, context.clock.now());
+    let (settings, now) = (FleetSettings::from_environment(&settings_of(&selected))?, context.clock.now());
     // An empty folder stays empty: a read-only command creates nothing.
     let backends = if is_installed { Some(context.backends(&backends, needs).await?) } else { None };
-    let mut standings = Vec::new();
-    for fleet in &meant {
-        let standing = fleet.status(&settings, backends.as_ref(), now).await?;
+    let mut statuses = Vec::new();
+    for fleet in &selected {
+        let status = fleet.status(&settings, backends.as_ref(), now).await?;
         ensure!(
-            standing.is_some() || arguments.fleets.is_empty(),
+            status.is_some() || arguments.fleets.is_empty(),
             "{} was never started here: begin with {}",
             fleet.name(),
-            fleet.beginning()
+            fleet.setup_commands()
         );
-        standings.extend(standing.map(|standing| (*fleet, standing)));
+        statuses.extend(status.map(|status| (*fleet, status)));
     }
     // A fleet that was never set up is shown only if no other is, so that its hints say how to begin.
-    if arguments.fleets.is_empty() && standings.iter().any(|(_, standing)| standing.is_set_up) {
-        standings.retain(|(_, standing)| standing.is_set_up);
+    if arguments.fleets.is_empty() && statuses.iter().any(|(_, status)| status.is_set_up) {
+        statuses.retain(|(_, status)| status.is_set_up);
     }
     let home = std::path::absolute(&context.home).unwrap_or_else(|_| context.home.clone());
-    let pages = standings
-        .iter()
-        .map(|(fleet, standing)| format!("{} in {}\n\n{}", fleet.name(), home.display(), standing.words));
-    let words = pages.collect::<Vec<_>>().join("\n");
-    let fleets = standings.into_iter().map(|(_, standing)| standing).collect();
-    Ok((Status { home, now, fleets }, words))
+    let pages =
+        statuses.iter().map(|(fleet, status)| format!("{} in {}\n\n{}", fleet.name(), home.display(), status.text));
+    let text = pages.collect::<Vec<_>>().join("\n");
+    let fleets = statuses.into_iter().map(|(_, status)| status).collect();
+    Ok((Status { home, now, fleets }, text))
 }
 
 #[cfg(test)]
@@ -92,12 +91,12 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let (output, clock) = (Output::new(true), Arc::new(SystemClock));
         let context = Context { home: home.path().to_owned(), output, clock };
-        let sample = named("smp").unwrap();
+        let sample = parse_fleet("smp").unwrap();
         for fleets in [vec![sample], vec![sample, sample], vec![]] {
-            let (status, words) = read(&Arguments { fleets }, &context).await.unwrap();
+            let (status, text) = read(&Arguments { fleets }, &context).await.unwrap();
             let status = serde_json::to_value(&status).unwrap();
             assert_eq!(status["fleets"], serde_json::json!([{ "fleet": "sample", "samples": 3 }]));
-            assert!(words.starts_with("sample in ") && words.ends_with("three samples"), "{words}");
+            assert!(text.starts_with("sample in ") && text.ends_with("three samples"), "{text}");
         }
     }
 }

@@ -6,11 +6,11 @@ use serde::Serialize;
 use stint_core::ports::Throttle;
 use stint_core::worker::WorkerId;
 
-use super::meant::Meant;
+use super::selection::Selection;
 use crate::context::Context;
 use crate::fleets::fleet::Fleet;
 use crate::fleets::settings::FleetSettings;
-use crate::fleets::{Member, first_fed, member, members};
+use crate::fleets::{FleetWorker, all_workers, first_queue_worker, parse_worker};
 use crate::table::Table;
 use crate::views::breakers::BreakerView;
 use crate::views::throttle::ThrottleView;
@@ -39,16 +39,16 @@ enum Action {
 #[derive(clap::Args)]
 struct Show {
     /// Only this worker.
-    #[arg(value_name = "FLEET/WORKER", value_parser = member)]
-    worker: Option<Member>,
+    #[arg(value_name = "FLEET/WORKER", value_parser = parse_worker)]
+    worker: Option<FleetWorker>,
 }
 
 #[derive(clap::Args)]
 #[command(after_help = set_help())]
 struct Set {
     /// The worker.
-    #[arg(value_name = "FLEET/WORKER", value_parser = member)]
-    worker: Member,
+    #[arg(value_name = "FLEET/WORKER", value_parser = parse_worker)]
+    worker: FleetWorker,
     /// The number of concurrent invocations; 0 stops receiving.
     #[arg(value_parser = clap::value_parser!(u32).range(0..=1_000))]
     concurrency: u32,
@@ -57,21 +57,21 @@ struct Set {
 #[derive(clap::Args)]
 struct Named {
     /// The worker.
-    #[arg(value_name = "FLEET/WORKER", value_parser = member)]
-    worker: Member,
+    #[arg(value_name = "FLEET/WORKER", value_parser = parse_worker)]
+    worker: FleetWorker,
 }
 
 /// A worker's throttle, beside those of other fleets.
 #[derive(Serialize)]
-struct Steered {
+struct WorkerThrottle {
     fleet: &'static str,
     #[serde(flatten)]
     view: ThrottleView,
 }
 
-impl Steered {
-    async fn read(Member { spec, .. }: Member, throttle: &dyn Throttle) -> anyhow::Result<Steered> {
-        Ok(Steered { fleet: spec.fleet, view: ThrottleView::new(spec, throttle.read(&spec.id()).await?) })
+impl WorkerThrottle {
+    async fn read(FleetWorker { spec, .. }: FleetWorker, throttle: &dyn Throttle) -> anyhow::Result<WorkerThrottle> {
+        Ok(WorkerThrottle { fleet: spec.fleet, view: ThrottleView::new(spec, throttle.read(&spec.id()).await?) })
     }
 
     fn id(&self) -> WorkerId {
@@ -81,11 +81,11 @@ impl Steered {
 
 #[derive(Serialize)]
 struct Listed {
-    workers: Vec<Steered>,
+    workers: Vec<WorkerThrottle>,
 }
 
 fn examples() -> String {
-    let first = members().next().map(|member| member.in_short()).unwrap_or_default();
+    let first = all_workers().next().map(|worker| worker.short_name()).unwrap_or_default();
     format!("Examples:\n  stint throttle\n  stint throttle pause {first}\n  {}", set_example())
 }
 
@@ -98,7 +98,7 @@ fn set_help() -> String {
 }
 
 fn set_example() -> String {
-    format!("stint throttle set {} 8", first_fed().map(|member| member.in_short()).unwrap_or_default())
+    format!("stint throttle set {} 8", first_queue_worker().map(|worker| worker.short_name()).unwrap_or_default())
 }
 
 /// Shows or changes throttles.
@@ -113,65 +113,74 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
                 let id = worker.spec.id();
                 context.output.warning(&format!("{id} runs by schedule, one at a time; to stop it, pause it"));
             }
-            changed(worker, &*throttle, context).await
+            print_changed(worker, &*throttle, context).await
         }
         Some(Action::Pause(Named { worker })) => {
             let throttle = throttle(worker, context).await?;
             throttle.pause(&worker.spec.id()).await?;
-            changed(worker, &*throttle, context).await
+            print_changed(worker, &*throttle, context).await
         }
         Some(Action::Resume(Named { worker })) => {
             let throttle = throttle(worker, context).await?;
             throttle.resume(&worker.spec.id()).await?;
-            changed(worker, &*throttle, context).await
+            print_changed(worker, &*throttle, context).await
         }
     }
 }
 
 /// Returns the throttle that controls a worker. Creates the folder if needed, but none of the fleet's own files.
-async fn throttle(worker: Member, context: &Context) -> anyhow::Result<Arc<dyn Throttle>> {
+async fn throttle(worker: FleetWorker, context: &Context) -> anyhow::Result<Arc<dyn Throttle>> {
     let backends = context.backends(&BackendSettings::from_environment()?, worker.fleet.needs()).await?;
     worker.fleet.throttle(&FleetSettings::from_environment(&[worker.fleet.settings()])?, &backends).await
 }
 
-async fn show(only: Option<Member>, context: &Context) -> anyhow::Result<()> {
-    let named: Vec<&'static dyn Fleet> = only.iter().map(|member| member.fleet).collect();
-    let Meant { fleets, settings, backends } = Meant::installed(&named, context).await?;
+async fn show(only: Option<FleetWorker>, context: &Context) -> anyhow::Result<()> {
+    let named: Vec<&'static dyn Fleet> = only.iter().map(|worker| worker.fleet).collect();
+    let Selection { fleets, settings, backends } = Selection::existing(&named, context).await?;
     let now = context.clock.now();
-    let is_meant = |member: &Member| match only {
-        Some(only) => only.spec.id() == member.spec.id(),
-        None => fleets.iter().any(|fleet| fleet.name() == member.fleet.name()),
+    let is_selected = |worker: &FleetWorker| match only {
+        Some(only) => only.spec.id() == worker.spec.id(),
+        None => fleets.iter().any(|fleet| fleet.name() == worker.fleet.name()),
     };
     let mut workers = Vec::new();
-    for member in members().filter(is_meant) {
-        let Member { fleet, spec } = member;
+    for worker in all_workers().filter(is_selected) {
+        let FleetWorker { fleet, spec } = worker;
         let throttle = fleet.throttle(&settings, &backends).await?;
-        let mut steered = Steered::read(member, &*throttle).await?;
+        let mut worker_throttle = WorkerThrottle::read(worker, &*throttle).await?;
         let breakers = fleet.breakers(&settings, &backends)?;
         let upstreams = BreakerView::read(&*breakers, fleet.upstreams_of(spec, &settings)).await?;
-        steered.view.waits = upstreams.iter().find_map(|upstream| upstream.wait(now));
-        workers.push(steered);
+        worker_throttle.view.waits = upstreams.iter().find_map(|upstream| upstream.wait(now));
+        workers.push(worker_throttle);
     }
     context.output.result(&Listed { workers }, |listed| {
         let mut table = Table::new(["worker", ">runs at once", ">set to", ">default", "paused"]);
-        for steered in &listed.workers {
-            let view = &steered.view;
+        for worker_throttle in &listed.workers {
+            let view = &worker_throttle.view;
             let set = view.set.map_or_else(|| "-".to_owned(), |set| set.to_string());
             let paused = if view.paused { "yes" } else { "no" }.to_owned();
-            table.row([steered.id().to_string(), view.effective.to_string(), set, view.default.to_string(), paused]);
+            table.row([
+                worker_throttle.id().to_string(),
+                view.effective.to_string(),
+                set,
+                view.default.to_string(),
+                paused,
+            ]);
         }
-        let waits = listed.workers.iter().filter_map(|steered| Some((steered.id(), steered.view.waits.as_deref()?)));
+        let waits = listed
+            .workers
+            .iter()
+            .filter_map(|worker_throttle| Some((worker_throttle.id(), worker_throttle.view.waits.as_deref()?)));
         let waits: String = waits.map(|(worker, waits)| format!("\n{worker} {waits}")).collect();
         format!("{table}{waits}{}", if waits.is_empty() { "" } else { "\n" })
     })
 }
 
-async fn changed(worker: Member, throttle: &dyn Throttle, context: &Context) -> anyhow::Result<()> {
-    let steered = Steered::read(worker, throttle).await?;
-    context.output.result(&steered, |steered| {
-        let (id, ThrottleView { effective, paused, .. }) = (steered.id(), &steered.view);
+async fn print_changed(worker: FleetWorker, throttle: &dyn Throttle, context: &Context) -> anyhow::Result<()> {
+    let worker_throttle = WorkerThrottle::read(worker, throttle).await?;
+    context.output.result(&worker_throttle, |worker_throttle| {
+        let (id, ThrottleView { effective, paused, .. }) = (worker_throttle.id(), &worker_throttle.view);
         if *paused {
-            return format!("{id} is paused; end it with `stint throttle resume {}`\n", worker.in_short());
+            return format!("{id} is paused; end it with `stint throttle resume {}`\n", worker.short_name());
         }
         format!("{id} runs {effective} at once\n")
     })
@@ -188,10 +197,10 @@ mod tests {
 
     /// Uses the sample fleet. This file does not name it; only the list of fleets does.
     #[tokio::test]
-    async fn a_worker_of_a_new_fleet_is_steered() {
+    async fn the_throttle_of_a_worker_of_a_new_fleet_is_set() {
         let home = tempfile::tempdir().unwrap();
         let context = Context { home: home.path().into(), output: Output::new(true), clock: Arc::new(SystemClock) };
-        let worker = member("smp/sampler").unwrap();
+        let worker = parse_worker("smp/sampler").unwrap();
         run(Arguments { action: Some(Action::Set(Set { worker, concurrency: 5 })) }, &context).await.unwrap();
         run(Arguments { action: Some(Action::Pause(Named { worker })) }, &context).await.unwrap();
         let held = throttle(worker, &context).await.unwrap().read(&worker.spec.id()).await.unwrap();

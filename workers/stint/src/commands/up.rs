@@ -7,17 +7,17 @@ use stint_host::Totals;
 use super::upkeep::check_after_a_kill;
 use crate::context::Context;
 use crate::fleets::fleet::Fleet;
-use crate::fleets::settings::{FleetSettings, GivenSettings};
-use crate::fleets::{FLEETS, each_once, named, settings_of};
-use crate::hosting::{Installation, Looks, Opened, Until, here};
-use crate::wiring::{BackendSettings, Needs};
+use crate::fleets::settings::{FleetSettings, UnparsedSettings};
+use crate::fleets::{FLEETS, each_once, parse_fleet, settings_of};
+use crate::hosting::{Installation, OpenFleet, PollInterval, WatchOptions, run_local};
+use crate::wiring::{BackendNeeds, BackendSettings};
 
 /// Which fleets to run, and until when.
 #[derive(clap::Args)]
 #[command(after_help = "Every setting is also an environment variable; see docs/configuration.md.")]
 pub(crate) struct Arguments {
     /// The fleets; without any, all fleets whose required settings are set.
-    #[arg(value_name = "FLEET", value_parser = named)]
+    #[arg(value_name = "FLEET", value_parser = parse_fleet)]
     fleets: Vec<&'static dyn Fleet>,
 
     /// Stop when no work is left: no rule is due, no player waits anywhere, and the databases are written. If only
@@ -26,7 +26,7 @@ pub(crate) struct Arguments {
     until_drained: bool,
 
     #[command(flatten)]
-    settings: GivenSettings,
+    settings: UnparsedSettings,
 
     #[command(flatten)]
     backends: BackendSettings,
@@ -34,16 +34,19 @@ pub(crate) struct Arguments {
 
 /// Runs until Ctrl-C or SIGTERM, then drains.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<()> {
-    let meant = if arguments.fleets.is_empty() { FLEETS } else { &arguments.fleets };
-    let settings = &arguments.settings.of(&settings_of(meant))?;
-    let fleets = chosen(&arguments.fleets, settings)?;
+    let requested = if arguments.fleets.is_empty() { FLEETS } else { &arguments.fleets };
+    let settings = &arguments.settings.parse(&settings_of(requested))?;
+    let fleets = runnable(&arguments.fleets, settings)?;
     check_after_a_kill(context)?;
-    let needs = Needs::of_all(fleets.iter().map(|fleet| fleet.needs()));
+    let needs = BackendNeeds::of_all(fleets.iter().map(|fleet| fleet.needs()));
     let backends = context.backends(&arguments.backends, needs).await?;
-    let opened = fleets.into_iter().map(|fleet| Opened::new(fleet, settings, &backends)).collect();
+    let opened = fleets.into_iter().map(|fleet| OpenFleet::new(fleet, settings, &backends)).collect();
     let installation = Installation::build(opened, settings, &backends, Stop::default()).await?;
-    let until = Until { drained: arguments.until_drained, looks: Looks::at(arguments.backends.choice().queues) };
-    let summary = here(&installation, until, context).await?;
+    let options = WatchOptions {
+        until_drained: arguments.until_drained,
+        interval: PollInterval::for_queues(arguments.backends.choice().queues),
+    };
+    let summary = run_local(&installation, options, context).await?;
     context.output.result(&summary, |summary| {
         let Totals { invocations, succeeded, .. } = summary.totals;
         format!("stopped after {invocations} invocations and {succeeded} messages done\n")
@@ -52,7 +55,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
 
 /// Returns the fleets in `named`, whose required settings must all be set. If it is empty, returns the fleets whose
 /// required settings are set.
-fn chosen(named: &[&'static dyn Fleet], settings: &FleetSettings) -> anyhow::Result<Vec<&'static dyn Fleet>> {
+fn runnable(named: &[&'static dyn Fleet], settings: &FleetSettings) -> anyhow::Result<Vec<&'static dyn Fleet>> {
     for fleet in named {
         let missing = fleet.missing(settings);
         ensure!(missing.is_none(), "{}", missing.unwrap_or_default());

@@ -4,7 +4,7 @@
 //! The shared commands (`up`, `run`, `status`, `queue`, …) must work for every fleet, and adding a fleet must not
 //! change them. They therefore reach a fleet only through [`Fleet`], and the program has one list of fleets, in
 //! `fleets/mod.rs`. The list holds `&'static dyn Fleet`, so a fleet is a value without state; everything that is opened
-//! or connected belongs to [`Workshop`] and [`Running`], which exist only while a command needs them.
+//! or connected belongs to [`WorkerBuilder`] and [`RunningFleet`], which exist only while a command needs them.
 
 use std::fmt;
 use std::fs::File;
@@ -21,9 +21,9 @@ use stint_core::registry::Registry;
 use stint_core::worker::{QueueTrigger, Spec};
 use stint_embedded::upkeep::FileSpec;
 
-use super::settings::{FleetSettings, SettingsOf};
+use super::settings::{FleetSettings, SettingsParser};
 use crate::context::Context;
-use crate::wiring::{Backends, Diary, Needs};
+use crate::wiring::{BackendNeeds, Backends, ReportLog};
 
 /// A fleet, as the shared commands use it.
 #[async_trait]
@@ -38,7 +38,7 @@ pub(crate) trait Fleet: Send + Sync {
     fn workers(&self) -> &'static [Spec];
 
     /// The settings of the fleet.
-    fn settings(&self) -> SettingsOf;
+    fn settings(&self) -> SettingsParser;
 
     /// Returns a required setting that is missing, as a message, or `None` if the fleet can run here.
     fn missing(&self, settings: &FleetSettings) -> Option<String>;
@@ -47,7 +47,7 @@ pub(crate) trait Fleet: Send + Sync {
     fn check(&self, settings: &FleetSettings) -> Result<(), String>;
 
     /// What the fleet needs of the backends.
-    fn needs(&self) -> Needs;
+    fn needs(&self) -> BackendNeeds;
 
     /// The SQLite files that the fleet may create in `STINT_HOME`.
     fn files(&self) -> &'static [FileSpec];
@@ -58,7 +58,7 @@ pub(crate) trait Fleet: Send + Sync {
     }
 
     /// The commands that set up a new installation, as text for the user.
-    fn beginning(&self) -> &'static str;
+    fn setup_commands(&self) -> &'static str;
 
     /// Returns the settings of one of the fleet's queues.
     fn queue(&self, settings: &FleetSettings, trigger: QueueTrigger) -> QueueSettings;
@@ -77,7 +77,7 @@ pub(crate) trait Fleet: Send + Sync {
     }
 
     /// Returns the builder of the fleet's workers. Nothing is opened until the first worker needs it.
-    fn open<'a>(&self, settings: &'a FleetSettings, backends: &'a Backends) -> Box<dyn Workshop + 'a>;
+    fn builder<'a>(&self, settings: &'a FleetSettings, backends: &'a Backends) -> Box<dyn WorkerBuilder + 'a>;
 
     /// Returns the state of the fleet, or `None` if it was never started. `backends` is `None` if this folder was never
     /// used. Creates nothing.
@@ -86,7 +86,7 @@ pub(crate) trait Fleet: Send + Sync {
         settings: &FleetSettings,
         backends: Option<&Backends>,
         now: Timestamp,
-    ) -> anyhow::Result<Option<Standing>>;
+    ) -> anyhow::Result<Option<FleetStatus>>;
 
     /// Returns how many messages of a queue are parked until there are points for them.
     async fn parked(&self, _queue: &str, _settings: &FleetSettings, _backends: &Backends) -> anyhow::Result<u64> {
@@ -94,25 +94,25 @@ pub(crate) trait Fleet: Send + Sync {
     }
 
     /// Called after all messages of one of the fleet's queues were deleted.
-    async fn purged(&self, _queue: &str, _settings: &FleetSettings, _backends: &Backends) -> anyhow::Result<()> {
+    async fn after_purge(&self, _queue: &str, _settings: &FleetSettings, _backends: &Backends) -> anyhow::Result<()> {
         Ok(())
     }
 
     /// Runs the whole fleet against a stand-in for its upstream.
     #[cfg(feature = "standins")]
-    fn demo(&self) -> Option<Action> {
+    fn demo(&self) -> Option<ErasedCommand> {
         None
     }
 
     /// Runs the whole fleet on virtual time.
     #[cfg(feature = "standins")]
-    fn simulate(&self) -> Option<Action> {
+    fn simulate(&self) -> Option<ErasedCommand> {
         None
     }
 
     /// Runs the stand-in for the fleet's upstream alone.
     #[cfg(feature = "standins")]
-    fn upstream(&self) -> Option<Action> {
+    fn upstream(&self) -> Option<ErasedCommand> {
         None
     }
 
@@ -122,7 +122,7 @@ pub(crate) trait Fleet: Send + Sync {
     }
 
     /// The commands that belong to this fleet.
-    fn commands(&self) -> Option<Action> {
+    fn commands(&self) -> Option<ErasedCommand> {
         None
     }
 }
@@ -138,14 +138,14 @@ pub(crate) struct FolderSpec {
 
 /// The arguments of a fleet's command. Their doc comments are its `--help` text.
 #[async_trait(?Send)]
-pub(crate) trait Act: Args {
+pub(crate) trait FleetCommand: Args {
     /// Runs the command; `fleet` is the fleet that it belongs to.
     async fn run(self, fleet: &'static dyn Fleet, context: &Context) -> anyhow::Result<()>;
 }
 
-/// An [`Act`] with its argument type erased.
+/// A [`FleetCommand`] with its argument type erased.
 #[derive(Clone, Copy)]
-pub(crate) struct Action {
+pub(crate) struct ErasedCommand {
     /// Adds the arguments to a command.
     pub(crate) augment: fn(Command) -> Command,
     /// Parses the arguments and runs the command.
@@ -153,10 +153,10 @@ pub(crate) struct Action {
         for<'a> fn(&'static dyn Fleet, &'a ArgMatches, &'a Context) -> LocalBoxFuture<'a, anyhow::Result<()>>,
 }
 
-impl Action {
-    /// Returns the action for this type of arguments.
-    pub(crate) const fn of<A: Act + 'static>() -> Action {
-        Action {
+impl ErasedCommand {
+    /// Returns the command for this type of arguments.
+    pub(crate) const fn of<A: FleetCommand + 'static>() -> ErasedCommand {
+        ErasedCommand {
             augment: A::augment_args,
             run: |fleet, matches, context| {
                 async move { A::from_arg_matches(matches)?.run(fleet, context).await }.boxed_local()
@@ -169,27 +169,27 @@ impl Action {
 #[derive(Clone, Copy)]
 pub(crate) struct Collections {
     /// Reads documents from a file.
-    pub(crate) import: Action,
+    pub(crate) import: ErasedCommand,
     /// Writes documents to a file.
-    pub(crate) export: Action,
+    pub(crate) export: ErasedCommand,
 }
 
 /// Builds the workers of a fleet, each with only the ports that it needs. Objects that exist once per process, such as
 /// the connection to an upstream, are shared among the workers.
 #[async_trait]
-pub(crate) trait Workshop: Send + Sync {
-    /// Adds a worker.
-    async fn add(&self, registry: Registry, spec: &Spec) -> anyhow::Result<Registry>;
+pub(crate) trait WorkerBuilder: Send + Sync {
+    /// Builds a worker and adds it to `registry`.
+    async fn build_into(&self, registry: Registry, spec: &Spec) -> anyhow::Result<Registry>;
 
     /// Returns the fleet as it is observed while its workers run in this process.
-    async fn running(&self, diary: &Diary, context: &Context) -> anyhow::Result<Box<dyn Running>>;
+    async fn running(&self, report_log: &ReportLog, context: &Context) -> anyhow::Result<Box<dyn RunningFleet>>;
 }
 
 /// Whether a fleet has work left.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Work {
+pub(crate) enum WorkState {
     /// There is work left.
-    UnderWay,
+    Working,
     /// No work is left.
     Done,
     /// Work is left, but no more will be done, for this reason.
@@ -198,47 +198,47 @@ pub(crate) enum Work {
 
 /// A fleet while its workers run in this process.
 #[async_trait(?Send)]
-pub(crate) trait Running {
+pub(crate) trait RunningFleet {
     /// Starts the fleet. Its schedules are set already.
     async fn start(&self, context: &Context) -> anyhow::Result<()>;
 
     /// Prints what the fleet is about to do, and what is missing.
-    async fn say_what_happens(&self, context: &Context) -> anyhow::Result<()>;
+    async fn print_plan(&self, context: &Context) -> anyhow::Result<()>;
 
-    /// Shows the current progress.
-    async fn look(&mut self, now: Timestamp) -> anyhow::Result<()>;
+    /// Reads the current state, and shows the progress.
+    async fn observe(&mut self, now: Timestamp) -> anyhow::Result<()>;
 
-    /// Returns whether work is left, as of the last look. Called only with `--until-drained`.
-    async fn work(&mut self, now: Timestamp) -> anyhow::Result<Work>;
+    /// Returns whether work is left, as last observed. Called only with `--until-drained`.
+    async fn work_state(&mut self, now: Timestamp) -> anyhow::Result<WorkState>;
 
     /// Ends the display of progress.
-    fn finish(&mut self);
+    fn close_display(&mut self);
 }
 
 /// The state of a fleet.
-pub(crate) struct Standing {
+pub(crate) struct FleetStatus {
     /// Whether the fleet was ever set up. A fleet that was not is shown only if no other is, with hints on how to
     /// begin.
     pub(crate) is_set_up: bool,
     document: Box<RawValue>,
     /// The state as text.
-    pub(crate) words: String,
+    pub(crate) text: String,
 }
 
-impl Standing {
+impl FleetStatus {
     /// Creates the state from `status`; `write` formats it as text.
     pub(crate) fn new<T: Serialize>(
         status: &T,
         is_set_up: bool,
         write: impl FnOnce(&T, &mut String) -> fmt::Result,
-    ) -> anyhow::Result<Standing> {
-        let mut words = String::new();
-        write(status, &mut words)?;
-        Ok(Standing { is_set_up, document: to_raw_value(status)?, words })
+    ) -> anyhow::Result<FleetStatus> {
+        let mut text = String::new();
+        write(status, &mut text)?;
+        Ok(FleetStatus { is_set_up, document: to_raw_value(status)?, text })
     }
 }
 
-impl Serialize for Standing {
+impl Serialize for FleetStatus {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.document.serialize(serializer)
     }

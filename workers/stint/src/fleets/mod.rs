@@ -18,9 +18,9 @@ use stint_core::worker::Spec;
 use stint_embedded::Embedded;
 use stint_embedded::upkeep::FileSpec;
 
-use crate::built::without;
+use crate::built::built_without;
 use fleet::{Fleet, FolderSpec};
-use settings::{GivenSettings, SettingsOf};
+use settings::{SettingsParser, UnparsedSettings};
 
 /// Declares the fleets of this build and the names of the others, from rows of a feature, an alias and a fleet.
 macro_rules! fleets {
@@ -46,13 +46,13 @@ fleets! {
 }
 
 /// Returns the fleet with that name or alias.
-pub(crate) fn find(name: &str) -> Option<&'static dyn Fleet> {
+pub(crate) fn find_fleet(name: &str) -> Option<&'static dyn Fleet> {
     FLEETS.iter().copied().find(|fleet| fleet.name() == name || fleet.alias() == name)
 }
 
 /// The same, as a value parser for clap.
-pub(crate) fn named(name: &str) -> Result<&'static dyn Fleet, String> {
-    find(name).ok_or_else(|| {
+pub(crate) fn parse_fleet(name: &str) -> Result<&'static dyn Fleet, String> {
+    find_fleet(name).ok_or_else(|| {
         not_built(name).unwrap_or_else(|| {
             let names = FLEETS.iter().map(|fleet| fleet.name()).collect::<Vec<_>>().join(", ");
             format!("there is no fleet '{name}'; those that work today are {names}")
@@ -68,7 +68,7 @@ pub(crate) fn not_built(name: &str) -> Option<String> {
 /// Says so, if `name` is one of the `fleets` that a program was built without.
 fn absent(name: &str, fleets: &[(&str, &str)]) -> Option<String> {
     let (fleet, _) = fleets.iter().find(|(fleet, alias)| name == *fleet || name == *alias)?;
-    Some(without(&format!("the fleet {fleet}"), fleet))
+    Some(built_without(&format!("the fleet {fleet}"), fleet))
 }
 
 /// Returns the SQLite files that an installation may have: those of every fleet, and those that all fleets share.
@@ -83,38 +83,38 @@ pub(crate) fn folders() -> impl Iterator<Item = &'static FolderSpec> {
 
 /// A worker and the fleet that it belongs to.
 #[derive(Clone, Copy)]
-pub(crate) struct Member {
+pub(crate) struct FleetWorker {
     pub(crate) fleet: &'static dyn Fleet,
     pub(crate) spec: &'static Spec,
 }
 
-impl Member {
+impl FleetWorker {
     /// Returns the worker as written on the command line.
-    pub(crate) fn in_short(&self) -> String {
+    pub(crate) fn short_name(&self) -> String {
         format!("{}/{}", self.fleet.alias(), self.spec.name)
     }
 }
 
 /// Returns the first worker that is fed by a queue. Its queue is used when a command names none.
-pub(crate) fn first_fed() -> Option<Member> {
-    members().find(|member| member.spec.queue().is_some())
+pub(crate) fn first_queue_worker() -> Option<FleetWorker> {
+    all_workers().find(|worker| worker.spec.queue().is_some())
 }
 
 /// All workers of all fleets.
-pub(crate) fn members() -> impl Iterator<Item = Member> {
-    FLEETS.iter().flat_map(|fleet| fleet.workers().iter().map(|spec| Member { fleet: *fleet, spec }))
+pub(crate) fn all_workers() -> impl Iterator<Item = FleetWorker> {
+    FLEETS.iter().flat_map(|fleet| fleet.workers().iter().map(|spec| FleetWorker { fleet: *fleet, spec }))
 }
 
 /// Returns the worker written as `FLEET/WORKER`.
-pub(crate) fn member(name: &str) -> Result<Member, String> {
-    let named = name.split_once('/').and_then(|(named, worker)| {
-        let named = find(named)?;
-        members().find(|member| member.fleet.name() == named.name() && member.spec.name == worker)
+pub(crate) fn parse_worker(name: &str) -> Result<FleetWorker, String> {
+    let named = name.split_once('/').and_then(|(fleet, name)| {
+        let fleet = find_fleet(fleet)?;
+        all_workers().find(|worker| worker.fleet.name() == fleet.name() && worker.spec.name == name)
     });
     named.ok_or_else(|| {
         let fleet = name.split_once('/').map_or(name, |(fleet, _)| fleet);
         not_built(fleet).unwrap_or_else(|| {
-            let known: Vec<String> = members().map(|member| member.in_short()).collect();
+            let known: Vec<String> = all_workers().map(|worker| worker.short_name()).collect();
             format!("there is no worker '{name}'; there are {}", known.join(", "))
         })
     })
@@ -127,27 +127,27 @@ pub(crate) fn each_once(named: &[&'static dyn Fleet]) -> Vec<&'static dyn Fleet>
 }
 
 /// Returns how the settings of `fleets` are parsed.
-pub(crate) fn settings_of(fleets: &[&'static dyn Fleet]) -> Vec<SettingsOf> {
+pub(crate) fn settings_of(fleets: &[&'static dyn Fleet]) -> Vec<SettingsParser> {
     fleets.iter().map(|fleet| fleet.settings()).collect()
 }
 
-impl Args for GivenSettings {
+impl Args for UnparsedSettings {
     fn augment_args(command: Command) -> Command {
         FLEETS.iter().fold(command, |command, fleet| (fleet.settings().augment)(command))
     }
 
     fn augment_args_for_update(command: Command) -> Command {
-        GivenSettings::augment_args(command)
+        UnparsedSettings::augment_args(command)
     }
 }
 
-impl FromArgMatches for GivenSettings {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<GivenSettings, clap::Error> {
-        Ok(GivenSettings(matches.clone()))
+impl FromArgMatches for UnparsedSettings {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<UnparsedSettings, clap::Error> {
+        Ok(UnparsedSettings(matches.clone()))
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        *self = GivenSettings::from_arg_matches(matches)?;
+        *self = UnparsedSettings::from_arg_matches(matches)?;
         Ok(())
     }
 }
@@ -160,12 +160,12 @@ mod tests {
 
     #[test]
     fn queues_are_known_by_their_names_alone_and_workers_in_their_fleet() {
-        let queues = members().filter_map(|member| member.spec.queue()).map(|queue| queue.queue.to_owned());
-        let workers = members().map(|member| member.spec.id().to_string());
+        let queues = all_workers().filter_map(|worker| worker.spec.queue()).map(|queue| queue.queue.to_owned());
+        let workers = all_workers().map(|worker| worker.spec.id().to_string());
         for names in [workers.collect::<Vec<String>>(), queues.collect()] {
             assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "{names:?}");
         }
-        assert!(members().all(|member| member.spec.fleet == member.fleet.name()));
+        assert!(all_workers().all(|worker| worker.spec.fleet == worker.fleet.name()));
     }
 
     #[test]
@@ -182,13 +182,13 @@ mod tests {
     fn a_fleet_is_named_by_its_name_and_by_its_alias() {
         for known in FLEETS {
             for name in [known.name(), known.alias()] {
-                assert_eq!(find(name).unwrap().name(), known.name());
+                assert_eq!(find_fleet(name).unwrap().name(), known.name());
                 let worker = &known.workers()[0];
-                let found = member(&format!("{name}/{}", worker.name)).unwrap();
+                let found = parse_worker(&format!("{name}/{}", worker.name)).unwrap();
                 assert_eq!((found.fleet.name(), found.spec.name), (known.name(), worker.name));
             }
         }
-        let error = member("discover").err().unwrap();
+        let error = parse_worker("discover").err().unwrap();
         assert!(error.starts_with("there is no worker 'discover'; there are "), "{error}");
     }
 }

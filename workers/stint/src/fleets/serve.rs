@@ -18,12 +18,12 @@ pub(super) async fn serve<A: Serialize>(
     upstream: impl Upstream + 'static,
     port: u16,
     address: impl FnOnce(u16) -> A,
-    in_words: impl FnOnce(&A) -> String,
+    to_text: impl FnOnce(&A) -> String,
     context: &Context,
 ) -> anyhow::Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", port)).await;
     let listener = listener.with_context(|| format!("cannot listen on port {port}; try --port 0"))?;
-    context.output.result(&address(listener.local_addr()?.port()), in_words)?;
+    context.output.result(&address(listener.local_addr()?.port()), to_text)?;
     let until_interrupted = async {
         // If the handler cannot be installed, the signal itself ends the process, which has the same effect.
         let _ = tokio::signal::ctrl_c().await;

@@ -8,17 +8,17 @@ use clap::{ArgMatches, Args, Command};
 use crate::settings::SettingsError;
 
 /// How a fleet's settings are added to a command line and parsed.
-pub(crate) struct SettingsOf {
+pub(crate) struct SettingsParser {
     /// Adds the settings to a command.
     pub(crate) augment: fn(Command) -> Command,
     /// Parses them.
     read: fn(&ArgMatches) -> Result<Arc<dyn Any + Send + Sync>, clap::Error>,
 }
 
-impl SettingsOf {
+impl SettingsParser {
     /// Returns the settings that are parsed into a `T`.
-    pub(crate) const fn of<T: Args + Send + Sync + 'static>() -> SettingsOf {
-        SettingsOf { augment: T::augment_args, read: |matches| Ok(Arc::new(T::from_arg_matches(matches)?)) }
+    pub(crate) const fn of<T: Args + Send + Sync + 'static>() -> SettingsParser {
+        SettingsParser { augment: T::augment_args, read: |matches| Ok(Arc::new(T::from_arg_matches(matches)?)) }
     }
 }
 
@@ -33,14 +33,14 @@ impl FleetSettings {
     }
 
     /// Parses the settings of each of `fleets` from the environment. An error names the variable.
-    pub(crate) fn from_environment(fleets: &[SettingsOf]) -> Result<FleetSettings, SettingsError> {
+    pub(crate) fn from_environment(fleets: &[SettingsParser]) -> Result<FleetSettings, SettingsError> {
         let command = fleets.iter().fold(Command::new("stint"), |command, fleet| (fleet.augment)(command));
         let matches = command.try_get_matches_from(["stint"]).map_err(|error| SettingsError::from(&error))?;
         FleetSettings::read(fleets, &matches)
     }
 
     /// Takes the settings of each of `fleets` from what was parsed. An error names the variable.
-    pub(crate) fn read(fleets: &[SettingsOf], matches: &ArgMatches) -> Result<FleetSettings, SettingsError> {
+    pub(crate) fn read(fleets: &[SettingsParser], matches: &ArgMatches) -> Result<FleetSettings, SettingsError> {
         let read = fleets.iter().map(|fleet| (fleet.read)(matches)).collect::<Result<_, _>>();
         read.map(FleetSettings).map_err(|error| SettingsError::from(&error))
     }
@@ -60,11 +60,11 @@ impl FleetSettings {
 /// The settings of fleets on a command line, which are taken once it is known which fleets are in use. The settings of other
 /// fleets may be wrong.
 #[derive(Clone)]
-pub(crate) struct GivenSettings(pub(super) ArgMatches);
+pub(crate) struct UnparsedSettings(pub(super) ArgMatches);
 
-impl GivenSettings {
+impl UnparsedSettings {
     /// Returns the settings of each of `fleets`. An error names the variable.
-    pub(crate) fn of(&self, fleets: &[SettingsOf]) -> Result<FleetSettings, SettingsError> {
+    pub(crate) fn parse(&self, fleets: &[SettingsParser]) -> Result<FleetSettings, SettingsError> {
         FleetSettings::read(fleets, &self.0)
     }
 }

@@ -11,20 +11,20 @@ use stint_host::{Changed, LocalHost, Ports};
 #[cfg(feature = "aws")]
 use stint_host::{Feed, LambdaHost};
 
-use crate::fleets::fleet::{Fleet, Workshop};
+use crate::fleets::fleet::{Fleet, WorkerBuilder};
 use crate::fleets::settings::FleetSettings;
-use crate::wiring::{Backends, Diary, Hosts};
+use crate::wiring::{Backends, Hosts, ReportLog};
 
 /// A fleet, and the builder of its workers.
-pub(crate) struct Opened<'a> {
+pub(crate) struct OpenFleet<'a> {
     pub(crate) fleet: &'static dyn Fleet,
-    pub(crate) workshop: Arc<dyn Workshop + 'a>,
+    pub(crate) builder: Arc<dyn WorkerBuilder + 'a>,
 }
 
-impl<'a> Opened<'a> {
+impl<'a> OpenFleet<'a> {
     /// Opens a fleet with its own builder.
-    pub(crate) fn new(fleet: &'static dyn Fleet, settings: &'a FleetSettings, backends: &'a Backends) -> Opened<'a> {
-        Opened { fleet, workshop: fleet.open(settings, backends).into() }
+    pub(crate) fn new(fleet: &'static dyn Fleet, settings: &'a FleetSettings, backends: &'a Backends) -> OpenFleet<'a> {
+        OpenFleet { fleet, builder: fleet.builder(settings, backends).into() }
     }
 }
 
@@ -33,22 +33,22 @@ impl<'a> Opened<'a> {
 pub(crate) struct Installation<'a> {
     pub(crate) host: Arc<LocalHost>,
     /// The reports of its scheduled workers.
-    pub(crate) diary: Diary,
+    pub(crate) report_log: ReportLog,
     /// Stops the host.
     pub(crate) stop: Stop,
-    pub(crate) opened: Vec<Opened<'a>>,
+    pub(crate) open_fleets: Vec<OpenFleet<'a>>,
     backends: &'a Backends,
 }
 
 impl<'a> Installation<'a> {
     /// Builds all workers of the fleets.
     pub(crate) async fn build(
-        opened: Vec<Opened<'a>>,
+        opened: Vec<OpenFleet<'a>>,
         settings: &FleetSettings,
         backends: &'a Backends,
         stop: Stop,
     ) -> anyhow::Result<Installation<'a>> {
-        for Opened { fleet, .. } in &opened {
+        for OpenFleet { fleet, .. } in &opened {
             fleet.check(settings).map_err(|error| anyhow!(error))?;
         }
         ensure!(
@@ -57,24 +57,24 @@ impl<'a> Installation<'a> {
              STINT_THROTTLE=sqlite beside STINT_PROFILE=aws, or let Lambda run it"
         );
         let (mut registry, mut queues) = (Registry::new(), BTreeMap::new());
-        for Opened { fleet, workshop } in &opened {
+        for OpenFleet { fleet, builder } in &opened {
             for spec in fleet.workers() {
-                registry = workshop.add(registry, spec).await?;
+                registry = builder.build_into(registry, spec).await?;
                 if let Some(trigger) = spec.queue() {
                     let queue = backends.queue(trigger.queue, fleet.queue(settings, trigger))?;
                     queues.insert(trigger.queue.to_owned(), queue);
                 }
             }
         }
-        let diary = Diary::new(backends.clock.clone());
+        let report_log = ReportLog::new(backends.clock.clone());
         let host = LocalHost::new(registry, ports(queues, backends).await?, stop.clone());
-        let host = Arc::new(host.observed_by(diary.observer()));
-        Ok(Installation { host, diary, stop, opened, backends })
+        let host = Arc::new(host.observed_by(report_log.observer()));
+        Ok(Installation { host, report_log, stop, open_fleets: opened, backends })
     }
 
     /// Returns the fleets.
     pub(crate) fn fleets(&self) -> impl Iterator<Item = &'static dyn Fleet> {
-        self.opened.iter().map(|opened| opened.fleet)
+        self.open_fleets.iter().map(|opened| opened.fleet)
     }
 
     /// Returns the record of processes that run fleets in the same folder.
@@ -89,14 +89,14 @@ impl<'a> Installation<'a> {
 }
 
 /// Builds one worker of a fleet, with the ports that it needs.
-pub(crate) async fn worker(
+pub(crate) async fn build_worker(
     fleet: &dyn Fleet,
     spec: &Spec,
     settings: &FleetSettings,
     backends: &Backends,
 ) -> anyhow::Result<Arc<dyn AnyWorker>> {
     fleet.check(settings).map_err(|error| anyhow!(error))?;
-    let registry = fleet.open(settings, backends).add(Registry::new(), spec).await?;
+    let registry = fleet.builder(settings, backends).build_into(Registry::new(), spec).await?;
     match registry.find(&spec.id()) {
         Some(worker) => Ok(worker.clone()),
         None => bail!("there is no worker {}", spec.id()),
@@ -105,14 +105,14 @@ pub(crate) async fn worker(
 
 /// Builds the host of a worker that runs as a function.
 #[cfg(feature = "aws")]
-pub(crate) async fn function(
+pub(crate) async fn build_function(
     fleet: &dyn Fleet,
     spec: &Spec,
     settings: &FleetSettings,
     backends: &Backends,
     stop: Stop,
 ) -> anyhow::Result<LambdaHost> {
-    let worker = worker(fleet, spec, settings, backends).await?;
+    let worker = build_worker(fleet, spec, settings, backends).await?;
     let feed = spec.queue().map(|trigger| {
         let queue = backends.queue(trigger.queue, fleet.queue(settings, trigger))?;
         anyhow::Ok(Feed { queue, receipt: backends.receipt() })

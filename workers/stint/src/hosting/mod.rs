@@ -1,13 +1,13 @@
 //! Runs fleets under a host: all workers on this machine, one worker by hand, or one worker as a function.
 
-mod here;
 mod installation;
+mod local;
 mod stopping;
 mod watch;
 
-pub(crate) use here::here;
 #[cfg(feature = "aws")]
-pub(crate) use installation::function;
-pub(crate) use installation::{Installation, Opened, worker};
-pub(crate) use stopping::{STOPPING, drained, interrupted};
-pub(crate) use watch::{Looks, Until};
+pub(crate) use installation::build_function;
+pub(crate) use installation::{Installation, OpenFleet, build_worker};
+pub(crate) use local::run_local;
+pub(crate) use stopping::{STOPPING_MESSAGE, drain, wait_for_signal};
+pub(crate) use watch::{PollInterval, WatchOptions};

@@ -9,13 +9,13 @@ use crate::context::Context;
 
 /// Work that is still running this long after the signal is abandoned: its messages return after their visibility
 /// time-out, and its holds end by themselves.
-const DRAIN: Duration = Duration::from_secs(30);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Printed when the signal arrives.
-pub(crate) const STOPPING: &str = "stopping: what is under way is finished first";
+pub(crate) const STOPPING_MESSAGE: &str = "stopping: what is under way is finished first";
 
 /// Completes at Ctrl-C or SIGTERM.
-pub(crate) async fn interrupted() -> anyhow::Result<()> {
+pub(crate) async fn wait_for_signal() -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     match select(Box::pin(tokio::signal::ctrl_c()), Box::pin(terminate.recv())).await {
         Either::Left((pressed, _)) => pressed?,
@@ -24,10 +24,10 @@ pub(crate) async fn interrupted() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Waits for work in progress. Returns `None` after a second signal or after [`DRAIN`]: messages then return by
+/// Waits for work in progress. Returns `None` after a second signal or after [`DRAIN_TIMEOUT`]: messages then return by
 /// themselves, and holds end by themselves.
-pub(crate) async fn drained<F: Future + Unpin>(under_way: F, context: &Context) -> Option<F::Output> {
-    let patience = select(context.clock.sleep(DRAIN), Box::pin(interrupted()));
+pub(crate) async fn drain<F: Future + Unpin>(under_way: F, context: &Context) -> Option<F::Output> {
+    let patience = select(context.clock.sleep(DRAIN_TIMEOUT), Box::pin(wait_for_signal()));
     match select(under_way, patience).await {
         Either::Left((done, _)) => Some(done),
         Either::Right(_) => None,

@@ -1,4 +1,4 @@
-//! Observes fleets while they run. A failed look is skipped; the fleet is not affected.
+//! Observes fleets while they run. An observation that fails is skipped; the fleet is not affected.
 
 use std::time::Duration;
 
@@ -7,53 +7,53 @@ use jiff::Timestamp;
 use stint_core::clock::between;
 
 use crate::context::Context;
-use crate::fleets::fleet::{Running, Work};
+use crate::fleets::fleet::{RunningFleet, WorkState};
 use crate::wiring::QueueBackend;
 
-/// What ends a watch, and how often fleets are looked at.
+/// What ends a watch, and how often fleets are observed.
 #[derive(Clone, Copy)]
-pub(crate) struct Until {
+pub(crate) struct WatchOptions {
     /// Whether it ends when no work is left. Otherwise only a signal ends it.
-    pub(crate) drained: bool,
-    pub(crate) looks: Looks,
+    pub(crate) until_drained: bool,
+    pub(crate) interval: PollInterval,
 }
 
-/// How often fleets are looked at.
+/// How often fleets are observed.
 #[derive(Clone, Copy)]
-pub(crate) struct Looks {
-    /// The time between two looks.
+pub(crate) struct PollInterval {
+    /// The time between two observations.
     every: Duration,
     /// How long there must have been no work left before a fleet counts as done.
-    settled: Duration,
+    settle: Duration,
 }
 
 /// For files, which are cheap to read.
-const OF_FILES: Looks = Looks { every: Duration::from_secs(1), settled: Duration::ZERO };
+const FILES: PollInterval = PollInterval { every: Duration::from_secs(1), settle: Duration::ZERO };
 
 /// For a demo.
-const OFTEN: Looks = Looks { every: Duration::from_millis(250), settled: Duration::ZERO };
+const DEMO: PollInterval = PollInterval { every: Duration::from_millis(250), settle: Duration::ZERO };
 
-/// For SQS, where a look costs two paid requests per queue, and where counts are accurate a minute after the last
+/// For SQS, where an observation costs two paid requests per queue, and where counts are accurate a minute after the last
 /// change.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html>
-const OF_SQS: Looks = Looks { every: Duration::from_secs(15), settled: Duration::from_secs(60) };
+const SQS: PollInterval = PollInterval { every: Duration::from_secs(15), settle: Duration::from_secs(60) };
 
-/// How long looks may fail if the command is to end by itself. A database that elects a new primary is available again
+/// How long observations may fail if the command is to end by itself. A database that elects a new primary is available again
 /// long before.
-const BLIND: Duration = Duration::from_secs(5 * 60);
+const MAX_FAILURE_TIME: Duration = Duration::from_secs(5 * 60);
 
-impl Looks {
+impl PollInterval {
     /// Returns the intervals for this kind of queue.
-    pub(crate) fn at(queues: QueueBackend) -> Looks {
-        if queues == QueueBackend::Sqs { OF_SQS } else { OF_FILES }
+    pub(crate) fn for_queues(queues: QueueBackend) -> PollInterval {
+        if queues == QueueBackend::Sqs { SQS } else { FILES }
     }
 
     /// Returns the intervals for files with an attentive user.
-    pub(crate) fn often() -> Looks {
-        OFTEN
+    pub(crate) fn for_demo() -> PollInterval {
+        DEMO
     }
 
-    /// Returns the time from `now` to the next look of a wait that ends at `end`.
+    /// Returns the time from `now` to the next observation of a wait that ends at `end`.
     pub(crate) fn until_next(self, now: Timestamp, end: Timestamp) -> Duration {
         self.every.min(between(now, end))
     }
@@ -61,50 +61,54 @@ impl Looks {
 
 /// Shows progress. Ends only if it is to end when everything is done; fails if what remains cannot be done.
 pub(super) async fn watch(
-    running: &mut [Box<dyn Running>],
+    running: &mut [Box<dyn RunningFleet>],
     context: &Context,
-    Until { drained: until_drained, looks }: Until,
+    WatchOptions { until_drained, interval }: WatchOptions,
 ) -> anyhow::Result<()> {
-    let (mut done_since, mut blind_since) = (None, None);
+    let (mut done_since, mut failing_since) = (None, None);
     loop {
         let now = context.clock.now();
-        match look(running, now, until_drained).await {
+        match observe_all(running, now, until_drained).await {
             Ok(work) => {
-                if blind_since.take().is_some() {
-                    tracing::warn!("the fleet can be looked at again");
+                if failing_since.take().is_some() {
+                    tracing::warn!("the fleet can be observed at again");
                 }
-                done_since = (!matches!(work, Work::UnderWay)).then(|| done_since.unwrap_or(now));
-                if until_drained && done_since.is_some_and(|since| between(since, now) >= looks.settled) {
-                    running.iter_mut().for_each(|fleet| fleet.finish());
-                    return work.ended();
+                done_since = (!matches!(work, WorkState::Working)).then(|| done_since.unwrap_or(now));
+                if until_drained && done_since.is_some_and(|since| between(since, now) >= interval.settle) {
+                    running.iter_mut().for_each(|fleet| fleet.close_display());
+                    return work.into_result();
                 }
             }
             Err(error) => {
-                if blind_since.is_none() {
+                if failing_since.is_none() {
                     tracing::warn!("cannot look at the fleet, which goes on: {error:#}");
                 }
                 done_since = None;
-                if until_drained && between(*blind_since.get_or_insert(now), now) >= BLIND {
-                    let minutes = BLIND.as_secs() / 60;
+                if until_drained && between(*failing_since.get_or_insert(now), now) >= MAX_FAILURE_TIME {
+                    let minutes = MAX_FAILURE_TIME.as_secs() / 60;
                     return Err(error).context(format!(
-                        "the fleet could not be looked at for {minutes} minutes, so it is not known whether all is done"
+                        "the fleet could not be observed at for {minutes} minutes, so it is not known whether all is done"
                     ));
                 }
             }
         }
-        context.clock.sleep(looks.every).await;
+        context.clock.sleep(interval.every).await;
     }
 }
 
-/// Looks at every fleet, even if a look at one of them fails. Returns their combined state if the watch is to end.
-async fn look(running: &mut [Box<dyn Running>], now: Timestamp, until_drained: bool) -> anyhow::Result<Work> {
-    let (mut work, mut failed) = (Work::Done, None);
+/// Observes every fleet, even if the observation of one of them fails. Returns their combined state if the watch is to end.
+async fn observe_all(
+    running: &mut [Box<dyn RunningFleet>],
+    now: Timestamp,
+    until_drained: bool,
+) -> anyhow::Result<WorkState> {
+    let (mut work, mut failed) = (WorkState::Done, None);
     for fleet in running {
-        let looked = match fleet.look(now).await {
-            Ok(()) if until_drained => fleet.work(now).await,
-            looked => looked.map(|()| Work::UnderWay),
+        let observed = match fleet.observe(now).await {
+            Ok(()) if until_drained => fleet.work_state(now).await,
+            observed => observed.map(|()| WorkState::Working),
         };
-        match looked {
+        match observed {
             Ok(one) => work = work.and(one),
             Err(error) => failed = failed.or(Some(error)),
         }
@@ -112,18 +116,18 @@ async fn look(running: &mut [Box<dyn Running>], now: Timestamp, until_drained: b
     failed.map_or(Ok(work), Err)
 }
 
-impl Work {
+impl WorkState {
     /// Combines the states of two fleets: if either has work, there is work, and a stopped fleet is never done.
-    fn and(self, other: Work) -> Work {
+    fn and(self, other: WorkState) -> WorkState {
         match (self, other) {
-            (Work::UnderWay, _) | (_, Work::UnderWay) => Work::UnderWay,
-            (Work::Stopped(reason), _) | (_, Work::Stopped(reason)) => Work::Stopped(reason),
-            (Work::Done, Work::Done) => Work::Done,
+            (WorkState::Working, _) | (_, WorkState::Working) => WorkState::Working,
+            (WorkState::Stopped(reason), _) | (_, WorkState::Stopped(reason)) => WorkState::Stopped(reason),
+            (WorkState::Done, WorkState::Done) => WorkState::Done,
         }
     }
 
-    fn ended(self) -> anyhow::Result<()> {
-        if let Work::Stopped(reason) = self {
+    fn into_result(self) -> anyhow::Result<()> {
+        if let WorkState::Stopped(reason) = self {
             bail!("it stopped with work left: {reason}");
         }
         Ok(())
@@ -144,70 +148,71 @@ mod tests {
     use crate::output::Output;
 
     /// A fleet that goes through a list of states, and stays in the last one.
-    struct Scripted(VecDeque<Result<Work, &'static str>>);
+    struct Scripted(VecDeque<Result<WorkState, &'static str>>);
 
     #[async_trait(?Send)]
-    impl Running for Scripted {
+    impl RunningFleet for Scripted {
         async fn start(&self, _: &Context) -> anyhow::Result<()> {
             Ok(())
         }
 
-        async fn say_what_happens(&self, _: &Context) -> anyhow::Result<()> {
+        async fn print_plan(&self, _: &Context) -> anyhow::Result<()> {
             Ok(())
         }
 
-        async fn look(&mut self, _: Timestamp) -> anyhow::Result<()> {
+        async fn observe(&mut self, _: Timestamp) -> anyhow::Result<()> {
             Ok(())
         }
 
-        async fn work(&mut self, _: Timestamp) -> anyhow::Result<Work> {
+        async fn work_state(&mut self, _: Timestamp) -> anyhow::Result<WorkState> {
             let seen = if self.0.len() > 1 { self.0.pop_front() } else { self.0.front().cloned() };
             seen.unwrap().map_err(|reason| anyhow!(reason))
         }
 
-        fn finish(&mut self) {}
+        fn close_display(&mut self) {}
     }
 
     /// Returns how a watch that is to end by itself ends, and after how many seconds.
-    fn ended(fleets: &[&[Result<Work, &'static str>]]) -> (Result<(), String>, u64) {
+    fn ended(fleets: &[&[Result<WorkState, &'static str>]]) -> (Result<(), String>, u64) {
         let clock = ManualClock::new(Timestamp::UNIX_EPOCH);
         let context = Context { home: "home".into(), output: Output::new(true), clock: Arc::new(clock.clone()) };
-        let scripted = |script: &&[Result<Work, &'static str>]| Scripted(script.iter().cloned().collect());
-        let mut running: Vec<Box<dyn Running>> =
-            fleets.iter().map(|script| Box::new(scripted(script)) as Box<dyn Running>).collect();
-        let ended = drive(&clock, watch(&mut running, &context, Until { drained: true, looks: OF_FILES }));
+        let scripted = |script: &&[Result<WorkState, &'static str>]| Scripted(script.iter().cloned().collect());
+        let mut running: Vec<Box<dyn RunningFleet>> =
+            fleets.iter().map(|script| Box::new(scripted(script)) as Box<dyn RunningFleet>).collect();
+        let ended = drive(&clock, watch(&mut running, &context, WatchOptions { until_drained: true, interval: FILES }));
         (ended.map_err(|error| format!("{error:#}")), between(Timestamp::UNIX_EPOCH, clock.now()).as_secs())
     }
 
     #[test]
-    fn a_look_that_fails_ends_nothing() {
-        let blind = vec![Err("no primary"); 299];
-        let script = [&[Ok(Work::UnderWay)], &blind[..], &[Ok(Work::UnderWay), Ok(Work::Done)]].concat();
+    fn an_observation_that_fails_ends_nothing() {
+        let failures = vec![Err("no primary"); 299];
+        let script =
+            [&[Ok(WorkState::Working)], &failures[..], &[Ok(WorkState::Working), Ok(WorkState::Done)]].concat();
         assert_eq!(ended(&[&script]), (Ok(()), 301));
     }
 
     #[test]
-    fn a_wait_for_the_end_fails_when_the_fleet_cannot_be_looked_at() {
-        let (ended, seconds) = ended(&[&[Ok(Work::Done)], &[Ok(Work::UnderWay), Err("no primary")]]);
+    fn a_wait_for_the_end_fails_when_the_stores_cannot_be_read() {
+        let (ended, seconds) = ended(&[&[Ok(WorkState::Done)], &[Ok(WorkState::Working), Err("no primary")]]);
         let expected =
-            "the fleet could not be looked at for 5 minutes, so it is not known whether all is done: no primary";
+            "the fleet could not be observed at for 5 minutes, so it is not known whether all is done: no primary";
         assert_eq!(ended, Err(expected.to_owned()));
         assert_eq!(seconds, 301);
     }
 
     #[test]
-    fn sqs_is_looked_at_four_times_a_minute_and_at_the_end_of_a_wait() {
+    fn sqs_is_read_four_times_a_minute_and_at_the_end_of_a_wait() {
         let end = after(Timestamp::UNIX_EPOCH, Duration::from_secs(20));
         let at = |seconds| after(Timestamp::UNIX_EPOCH, Duration::from_secs(seconds));
-        let next = |queues, seconds| Looks::at(queues).until_next(at(seconds), end).as_secs();
+        let next = |queues, seconds| PollInterval::for_queues(queues).until_next(at(seconds), end).as_secs();
         assert_eq!([0, 15].map(|seconds| next(QueueBackend::Sqs, seconds)), [15, 5]);
         assert_eq!(next(QueueBackend::Sqlite, 0), 1);
     }
 
     #[test]
-    fn what_has_stopped_is_not_done() {
-        let stopped = || Ok(Work::Stopped("the client is locked out".to_owned()));
-        let (first, second) = ([stopped()], [Ok(Work::UnderWay), Ok(Work::UnderWay), Ok(Work::Done)]);
+    fn a_stopped_fleet_is_not_done() {
+        let stopped = || Ok(WorkState::Stopped("the client is locked out".to_owned()));
+        let (first, second) = ([stopped()], [Ok(WorkState::Working), Ok(WorkState::Working), Ok(WorkState::Done)]);
         let expected = Err("it stopped with work left: the client is locked out".to_owned());
         assert_eq!(ended(&[&first, &second]), (expected, 2));
     }

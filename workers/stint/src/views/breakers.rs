@@ -7,8 +7,8 @@ use serde::Serialize;
 use stint_core::circuit::{Circuit, CircuitState};
 use stint_core::ports::{Breakers, PortResult};
 
-use crate::moment::when;
-use crate::printable::one_line;
+use crate::escape::one_line;
+use crate::time_format::format_time;
 
 /// An upstream in the output of `status`.
 #[derive(Clone, Debug, Serialize)]
@@ -73,11 +73,11 @@ impl BreakerView {
     }
 
     /// Describes the state and its reason.
-    pub(crate) fn in_words(&self, now: Timestamp) -> String {
+    pub(crate) fn to_text(&self, now: Timestamp) -> String {
         let (Some(since), Some(reason)) = (self.since, &self.reason) else { return "up".to_owned() };
-        let (since, reason) = (when(since, now), one_line(reason));
+        let (since, reason) = (format_time(since, now), one_line(reason));
         match self.next_probe {
-            Some(at) => format!("DOWN since {since}, asked again {}: {reason}", when(at, now)),
+            Some(at) => format!("DOWN since {since}, asked again {}: {reason}", format_time(at, now)),
             None => format!("answers again, and one call at a time goes; it was down since {since}: {reason}"),
         }
     }
@@ -85,8 +85,12 @@ impl BreakerView {
     /// Describes what a worker that calls it waits for; `None` while calls are permitted.
     pub(crate) fn wait(&self, now: Timestamp) -> Option<String> {
         let at = self.next_probe?;
-        let since = self.since.map(|since| when(since, now)).unwrap_or_default();
-        Some(format!("waits for {}, which is down since {since}; it is asked again {}", self.upstream, when(at, now)))
+        let since = self.since.map(|since| format_time(since, now)).unwrap_or_default();
+        Some(format!(
+            "waits for {}, which is down since {since}; it is asked again {}",
+            self.upstream,
+            format_time(at, now)
+        ))
     }
 }
 
@@ -94,7 +98,7 @@ impl BreakerView {
 pub(crate) fn write_upstreams(text: &mut String, upstreams: &[BreakerView], now: Timestamp) -> std::fmt::Result {
     for (position, view) in upstreams.iter().enumerate() {
         let title = if position == 0 { "upstreams" } else { "" };
-        writeln!(text, "{title:<12}{}: {}", view.upstream, view.in_words(now))?;
+        writeln!(text, "{title:<12}{}: {}", view.upstream, view.to_text(now))?;
     }
     Ok(())
 }

@@ -18,7 +18,10 @@ use stint_host::Record;
 use tokio::sync::OnceCell;
 
 use super::aws::{self, Aws};
-use super::config::{BackendSettings, Choice, Needs, QueueBackend, StoreBackend, ThrottleBackend, Uses, WakeupBackend};
+use super::config::{
+    BackendChoice, BackendNeeds, BackendSettings, OptionalPorts, QueueBackend, StoreBackend, ThrottleBackend,
+    WakeupBackend,
+};
 use super::mongo::{self, Mongo};
 use super::throttles;
 
@@ -33,18 +36,18 @@ pub(crate) enum Database<'a> {
 
 /// The backends behind the ports of this process.
 pub(crate) struct Backends {
-    choice: Choice,
+    choice: BackendChoice,
     pub(crate) home: PathBuf,
     pub(crate) clock: Arc<dyn Clock>,
     /// The workers that are fed by a queue.
     #[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "only AWS steers the workers that a queue feeds"))]
-    fed: Vec<WorkerId>,
+    queue_workers: Vec<WorkerId>,
     /// The workers whose records in MongoDB may still be stored under their names alone.
     #[cfg_attr(
         not(all(feature = "aws", feature = "mongodb")),
         expect(dead_code, reason = "only throttles of functions have records in MongoDB")
     )]
-    pub(super) named_alone: Vec<WorkerId>,
+    pub(super) unqualified: Vec<WorkerId>,
     embedded: Option<Embedded>,
     aws: Option<Aws>,
     mongo: Option<Mongo>,
@@ -58,18 +61,19 @@ impl Backends {
     /// needed; no server is contacted yet.
     pub(crate) async fn open(
         settings: &BackendSettings,
-        needs: Needs,
+        needs: BackendNeeds,
         home: &Path,
         clock: Arc<dyn Clock>,
     ) -> anyhow::Result<Backends> {
-        let Needs { uses, fed, named_alone } = needs;
-        settings.check(uses, &[]).map_err(|error| anyhow!(error))?;
+        let BackendNeeds { ports, queue_workers, unqualified } = needs;
+        settings.check(ports, &[]).map_err(|error| anyhow!(error))?;
         let choice = settings.choice();
-        let mut backends = Backends { fed, named_alone, ..Backends::new(choice, uses, home, clock.clone())? };
+        let mut backends =
+            Backends { queue_workers, unqualified, ..Backends::new(choice, ports, home, clock.clone())? };
         if choice.has_aws() {
             backends.aws = Some(aws::connect(settings, clock).await?);
         }
-        if choice.has_mongo(uses) {
+        if choice.has_mongo(ports) {
             backends.mongo = Some(mongo::connect(settings).await?);
         }
         Ok(backends)
@@ -77,19 +81,24 @@ impl Backends {
 
     /// Opens SQLite for every port, ignoring the environment.
     pub(crate) fn local(home: &Path, clock: Arc<dyn Clock>) -> anyhow::Result<Backends> {
-        Backends::new(Choice::LOCAL, Uses::default(), home, clock)
+        Backends::new(BackendChoice::LOCAL, OptionalPorts::default(), home, clock)
     }
 
-    fn new(choice: Choice, uses: Uses, home: &Path, clock: Arc<dyn Clock>) -> anyhow::Result<Backends> {
+    fn new(
+        choice: BackendChoice,
+        ports: OptionalPorts,
+        home: &Path,
+        clock: Arc<dyn Clock>,
+    ) -> anyhow::Result<Backends> {
         let embedded = choice
-            .has_sqlite(uses)
+            .has_sqlite(ports)
             .then(|| Embedded::open(home, Mode::Shared, clock.clone()).with_context(|| cannot_use(home)));
         Ok(Backends {
             choice,
             home: home.to_owned(),
             clock,
-            fed: Vec::new(),
-            named_alone: Vec::new(),
+            queue_workers: Vec::new(),
+            unqualified: Vec::new(),
             embedded: embedded.transpose()?,
             aws: None,
             mongo: None,
@@ -137,7 +146,7 @@ impl Backends {
     /// Returns throttles of Lambda functions that store their settings in `memory`, for a fleet without MongoDB.
     #[cfg(feature = "aws")]
     pub(crate) fn steering(&self, memory: Arc<dyn ThrottleMemory>) -> anyhow::Result<Arc<dyn Throttle>> {
-        Ok(self.aws()?.throttle(memory, &self.fed).map_err(|error| anyhow!(error))?)
+        Ok(self.aws()?.throttle(memory, &self.queue_workers).map_err(|error| anyhow!(error))?)
     }
 
     /// Returns whether throttles control Lambda functions.
@@ -171,7 +180,7 @@ impl Backends {
     }
 
     /// Returns the key pool for a command that only looks. No file is created.
-    pub(crate) async fn pool_to_look_at(&self, settings: LedgerSettings) -> anyhow::Result<Arc<dyn KeyPool>> {
+    pub(crate) async fn read_only_pool(&self, settings: LedgerSettings) -> anyhow::Result<Arc<dyn KeyPool>> {
         match self.choice.key_pool {
             StoreBackend::Sqlite => Ok(self.embedded()?.key_pool_to_look_at(settings)?),
             StoreBackend::Mongo => self.pool(settings).await,

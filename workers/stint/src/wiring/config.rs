@@ -7,7 +7,7 @@ use stint_core::worker::{Spec, WorkerId};
 #[cfg(feature = "mongodb")]
 use stint_mongo::MongoSettings;
 
-use crate::built::{Clouds, without_cloud};
+use crate::built::{Clouds, built_without_cloud};
 use crate::settings::{self, SettingsError};
 
 /// What stands behind the ports.
@@ -96,7 +96,7 @@ pub(crate) enum StoreBackend {
 
 /// Ports that only some fleets use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Uses {
+pub(crate) struct OptionalPorts {
     /// The key pool.
     pub(crate) key_pool: bool,
     /// Collections in a database.
@@ -107,10 +107,10 @@ pub(crate) struct Uses {
     pub(crate) wakeups: bool,
 }
 
-impl Uses {
+impl OptionalPorts {
     /// Returns the ports that either uses.
-    pub(crate) fn and(self, other: Uses) -> Uses {
-        Uses {
+    pub(crate) fn and(self, other: OptionalPorts) -> OptionalPorts {
+        OptionalPorts {
             key_pool: self.key_pool || other.key_pool,
             stores: self.stores || other.stores,
             records: self.records || other.records,
@@ -121,32 +121,32 @@ impl Uses {
 
 /// What fleets need of the backends.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Needs {
-    pub(crate) uses: Uses,
+pub(crate) struct BackendNeeds {
+    pub(crate) ports: OptionalPorts,
     /// The workers that are fed by a queue.
-    pub(crate) fed: Vec<WorkerId>,
+    pub(crate) queue_workers: Vec<WorkerId>,
     /// The workers whose records in a database were stored under their names alone by earlier versions.
-    pub(crate) named_alone: Vec<WorkerId>,
+    pub(crate) unqualified: Vec<WorkerId>,
 }
 
-impl Needs {
+impl BackendNeeds {
     /// Returns the needs of a fleet with these workers.
-    pub(crate) fn of(uses: Uses, workers: &[Spec]) -> Needs {
-        let fed = workers.iter().filter(|spec| spec.queue().is_some()).map(Spec::id);
-        Needs { uses, fed: fed.collect(), named_alone: Vec::new() }
+    pub(crate) fn of(ports: OptionalPorts, workers: &[Spec]) -> BackendNeeds {
+        let queue_workers = workers.iter().filter(|spec| spec.queue().is_some()).map(Spec::id);
+        BackendNeeds { ports, queue_workers: queue_workers.collect(), unqualified: Vec::new() }
     }
 
     /// Returns the same for a fleet whose workers had records in a database before records named the fleet.
-    pub(crate) fn with_earlier_records(self, workers: &[Spec]) -> Needs {
-        Needs { named_alone: workers.iter().map(Spec::id).collect(), ..self }
+    pub(crate) fn with_earlier_records(self, workers: &[Spec]) -> BackendNeeds {
+        BackendNeeds { unqualified: workers.iter().map(Spec::id).collect(), ..self }
     }
 
     /// Returns the combined needs of several fleets.
-    pub(crate) fn of_all(fleets: impl IntoIterator<Item = Needs>) -> Needs {
-        fleets.into_iter().fold(Needs::default(), |mut all, fleet| {
-            all.uses = all.uses.and(fleet.uses);
-            all.fed.extend(fleet.fed);
-            all.named_alone.extend(fleet.named_alone);
+    pub(crate) fn of_all(fleets: impl IntoIterator<Item = BackendNeeds>) -> BackendNeeds {
+        fleets.into_iter().fold(BackendNeeds::default(), |mut all, fleet| {
+            all.ports = all.ports.and(fleet.ports);
+            all.queue_workers.extend(fleet.queue_workers);
+            all.unqualified.extend(fleet.unqualified);
             all
         })
     }
@@ -154,7 +154,7 @@ impl Needs {
 
 /// The backend behind each port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Choice {
+pub(crate) struct BackendChoice {
     pub(crate) queues: QueueBackend,
     pub(crate) wakeups: WakeupBackend,
     pub(crate) throttle: ThrottleBackend,
@@ -162,8 +162,8 @@ pub(crate) struct Choice {
     pub(crate) stores: StoreBackend,
 }
 
-impl Choice {
-    pub(super) const LOCAL: Choice = Choice {
+impl BackendChoice {
+    pub(super) const LOCAL: BackendChoice = BackendChoice {
         queues: QueueBackend::Sqlite,
         wakeups: WakeupBackend::Sqlite,
         throttle: ThrottleBackend::Sqlite,
@@ -171,7 +171,7 @@ impl Choice {
         stores: StoreBackend::Sqlite,
     };
 
-    const AWS: Choice = Choice {
+    const AWS: BackendChoice = BackendChoice {
         queues: QueueBackend::Sqs,
         wakeups: WakeupBackend::Scheduler,
         throttle: ThrottleBackend::Lambda,
@@ -179,20 +179,20 @@ impl Choice {
         stores: StoreBackend::Mongo,
     };
 
-    /// Returns whether fleets with these `uses` share any file in `STINT_HOME`.
-    pub(crate) fn has_sqlite(&self, uses: Uses) -> bool {
+    /// Returns whether fleets with these `ports` share any file in `STINT_HOME`.
+    pub(crate) fn has_sqlite(&self, ports: OptionalPorts) -> bool {
         self.queues == QueueBackend::Sqlite
             || self.wakeups == WakeupBackend::Sqlite
             || self.throttle == ThrottleBackend::Sqlite
-            || (uses.key_pool && self.key_pool == StoreBackend::Sqlite)
-            || (uses.stores && self.stores == StoreBackend::Sqlite)
+            || (ports.key_pool && self.key_pool == StoreBackend::Sqlite)
+            || (ports.stores && self.stores == StoreBackend::Sqlite)
     }
 
-    /// Returns whether fleets with these `uses` store anything in MongoDB.
-    pub(crate) fn has_mongo(&self, uses: Uses) -> bool {
-        (uses.key_pool && self.key_pool == StoreBackend::Mongo)
-            || (uses.stores && self.stores == StoreBackend::Mongo)
-            || (uses.records && self.throttle == ThrottleBackend::Lambda)
+    /// Returns whether fleets with these `ports` store anything in MongoDB.
+    pub(crate) fn has_mongo(&self, ports: OptionalPorts) -> bool {
+        (ports.key_pool && self.key_pool == StoreBackend::Mongo)
+            || (ports.stores && self.stores == StoreBackend::Mongo)
+            || (ports.records && self.throttle == ThrottleBackend::Lambda)
     }
 
     /// Returns whether any backend is an AWS service.
@@ -200,14 +200,14 @@ impl Choice {
         self.queues == QueueBackend::Sqs || self.calls_functions()
     }
 
-    /// Checks that a build with these `clouds` has the chosen backends, for fleets with these `uses`. An error names the missing
+    /// Checks that a build with these `clouds` has the chosen backends, for fleets with these `ports`. An error names the missing
     /// feature.
-    fn check(&self, uses: Uses, clouds: Clouds) -> Result<(), String> {
+    fn check(&self, ports: OptionalPorts, clouds: Clouds) -> Result<(), String> {
         if self.has_aws() && !clouds.aws {
-            return Err(without_cloud("AWS", "aws"));
+            return Err(built_without_cloud("AWS", "aws"));
         }
-        if self.has_mongo(uses) && !clouds.mongo {
-            return Err(without_cloud("MongoDB", "mongodb"));
+        if self.has_mongo(ports) && !clouds.mongo {
+            return Err(built_without_cloud("MongoDB", "mongodb"));
         }
         Ok(())
     }
@@ -225,12 +225,12 @@ impl BackendSettings {
     }
 
     /// Returns the backend behind each port: its own setting, or else the profile's.
-    pub(crate) fn choice(&self) -> Choice {
+    pub(crate) fn choice(&self) -> BackendChoice {
         let profile = match self.profile {
-            Profile::Local => Choice::LOCAL,
-            Profile::Aws => Choice::AWS,
+            Profile::Local => BackendChoice::LOCAL,
+            Profile::Aws => BackendChoice::AWS,
         };
-        Choice {
+        BackendChoice {
             queues: self.queues.unwrap_or(profile.queues),
             wakeups: self.wakeups.unwrap_or(profile.wakeups),
             throttle: self.throttle.unwrap_or(profile.throttle),
@@ -239,25 +239,25 @@ impl BackendSettings {
         }
     }
 
-    /// Checks that everything is set that this choice needs for fleets with these `uses`, except settings that are read
+    /// Checks that everything is set that this choice needs for fleets with these `ports`, except settings that are read
     /// `later`. An error names what is missing.
-    pub(crate) fn check(&self, uses: Uses, later: &[&str]) -> Result<(), String> {
+    pub(crate) fn check(&self, ports: OptionalPorts, later: &[&str]) -> Result<(), String> {
         let choice = self.choice();
-        choice.check(uses, Clouds::HERE)?;
+        choice.check(ports, Clouds::HERE)?;
         #[cfg(not(feature = "mongodb"))]
         let _ = later;
         #[cfg(feature = "mongodb")]
-        if choice.has_mongo(uses) && !later.contains(&"MONGODB_URI") {
+        if choice.has_mongo(ports) && !later.contains(&"MONGODB_URI") {
             self.mongo.uri()?;
         }
         #[cfg(feature = "aws")]
-        self.check_functions(choice, uses)?;
+        self.check_functions(choice, ports)?;
         Ok(())
     }
 
     #[cfg(feature = "aws")]
-    fn check_functions(&self, choice: Choice, uses: Uses) -> Result<(), String> {
-        let sets_wakeups = uses.wakeups && choice.wakeups == WakeupBackend::Scheduler;
+    fn check_functions(&self, choice: BackendChoice, ports: OptionalPorts) -> Result<(), String> {
+        let sets_wakeups = ports.wakeups && choice.wakeups == WakeupBackend::Scheduler;
         if choice.throttle == ThrottleBackend::Lambda || sets_wakeups {
             self.aws.function()?;
         }
@@ -274,7 +274,7 @@ mod tests {
 
     use super::*;
 
-    const ALL: Uses = Uses { key_pool: true, stores: true, records: true, wakeups: true };
+    const ALL: OptionalPorts = OptionalPorts { key_pool: true, stores: true, records: true, wakeups: true };
 
     /// Parses the arguments without the server that `scripts/test` names in the environment.
     fn settings(arguments: &[&str]) -> BackendSettings {
@@ -287,27 +287,27 @@ mod tests {
 
     #[test]
     fn a_setting_of_its_own_wins_over_the_profile() {
-        assert_eq!(settings(&[]).choice(), Choice::LOCAL);
+        assert_eq!(settings(&[]).choice(), BackendChoice::LOCAL);
         let mixed = settings(&["--profile", "aws", "--queues", "sqlite"]).choice();
-        assert_eq!(mixed, Choice { queues: QueueBackend::Sqlite, ..Choice::AWS });
+        assert_eq!(mixed, BackendChoice { queues: QueueBackend::Sqlite, ..BackendChoice::AWS });
         let mixed = settings(&["--stores", "mongo"]).choice();
-        assert_eq!(mixed, Choice { stores: StoreBackend::Mongo, ..Choice::LOCAL });
+        assert_eq!(mixed, BackendChoice { stores: StoreBackend::Mongo, ..BackendChoice::LOCAL });
     }
 
     #[test]
     fn a_backend_that_was_not_built_is_an_error_that_names_its_feature() {
-        let check = |choice: Choice, aws, mongo| choice.check(ALL, Clouds { aws, mongo });
-        assert_eq!(check(Choice::LOCAL, false, false), Ok(()));
-        assert_eq!(check(Choice::AWS, true, true), Ok(()));
+        let check = |choice: BackendChoice, aws, mongo| choice.check(ALL, Clouds { aws, mongo });
+        assert_eq!(check(BackendChoice::LOCAL, false, false), Ok(()));
+        assert_eq!(check(BackendChoice::AWS, true, true), Ok(()));
         let without = |what, feature| {
             Err(format!(
                 "this program was built without {what}: build it with --features {feature}, or with --features cloud for \
                  every backend in the cloud"
             ))
         };
-        assert_eq!(check(Choice::AWS, false, false), without("AWS", "aws"));
-        assert_eq!(check(Choice::AWS, true, false), without("MongoDB", "mongodb"));
-        let queues_alone = Choice { queues: QueueBackend::Sqs, ..Choice::LOCAL };
+        assert_eq!(check(BackendChoice::AWS, false, false), without("AWS", "aws"));
+        assert_eq!(check(BackendChoice::AWS, true, false), without("MongoDB", "mongodb"));
+        let queues_alone = BackendChoice { queues: QueueBackend::Sqs, ..BackendChoice::LOCAL };
         assert_eq!(check(queues_alone, false, true), without("AWS", "aws"));
     }
 
@@ -324,13 +324,20 @@ mod tests {
         let deployed = settings(&[&["--profile", "aws", "--aws-function", function][..], &role].concat());
         assert!(deployed.check(ALL, &[]).unwrap_err().starts_with("MONGODB_URI is not set: "));
         let without_role = settings(&["--profile", "aws", "--aws-function", function]);
-        assert_eq!(without_role.check(Uses::default(), &[]), Ok(()), "a fleet without a database and without wake-ups");
-        assert!(
-            settings(&["--profile", "aws"]).check(Uses::default(), &[]).unwrap_err().starts_with("STINT_AWS_FUNCTION")
+        assert_eq!(
+            without_role.check(OptionalPorts::default(), &[]),
+            Ok(()),
+            "a fleet without a database and without wake-ups"
         );
-        let folder = |arguments: &[&str], uses| settings(arguments).choice().has_sqlite(uses);
-        assert!(!folder(&["--profile", "aws", "--key-pool", "sqlite", "--stores", "sqlite"], Uses::default()));
-        assert!(folder(&["--profile", "aws", "--key-pool", "sqlite"], ALL) && folder(&[], Uses::default()));
+        assert!(
+            settings(&["--profile", "aws"])
+                .check(OptionalPorts::default(), &[])
+                .unwrap_err()
+                .starts_with("STINT_AWS_FUNCTION")
+        );
+        let folder = |arguments: &[&str], ports| settings(arguments).choice().has_sqlite(ports);
+        assert!(!folder(&["--profile", "aws", "--key-pool", "sqlite", "--stores", "sqlite"], OptionalPorts::default()));
+        assert!(folder(&["--profile", "aws", "--key-pool", "sqlite"], ALL) && folder(&[], OptionalPorts::default()));
         assert_eq!(settings(&[]).check(ALL, &[]), Ok(()));
     }
 }

@@ -34,7 +34,7 @@ impl Hosts {
 
     /// Records repeatedly, while `work` runs, that this process runs `fleets`, and removes the record when `work` ends.
     /// A failure to record is logged, and the work goes on.
-    pub(crate) async fn beside<T>(&self, fleets: Vec<String>, work: impl Future<Output = T>) -> T {
+    pub(crate) async fn record_while<T>(&self, fleets: Vec<String>, work: impl Future<Output = T>) -> T {
         let Some(hosts) = &self.hosts else { return work.await };
         let host = Host::new(process::id(), fleets, self.clock.now());
         let beats = async {

@@ -10,13 +10,13 @@ mod aws;
 mod aws;
 mod backends;
 mod config;
-mod diary;
 mod hosts;
 #[cfg(feature = "mongodb")]
 mod mongo;
 #[cfg(not(feature = "mongodb"))]
 #[path = "no_mongo.rs"]
 mod mongo;
+mod report_log;
 #[cfg(all(feature = "aws", feature = "mongodb"))]
 mod throttles;
 #[cfg(not(all(feature = "aws", feature = "mongodb")))]
@@ -24,6 +24,6 @@ mod throttles;
 mod throttles;
 
 pub(crate) use backends::{Backends, Database};
-pub(crate) use config::{BackendSettings, Choice, Needs, QueueBackend, Uses};
-pub(crate) use diary::Diary;
+pub(crate) use config::{BackendChoice, BackendNeeds, BackendSettings, OptionalPorts, QueueBackend};
 pub(crate) use hosts::Hosts;
+pub(crate) use report_log::ReportLog;

@@ -7,13 +7,13 @@ use stint_core::clock::Clock;
 use stint_core::ports::{Queue, QueueSettings, Wakeups};
 
 use super::config::BackendSettings;
-use crate::built::without_cloud;
+use crate::built::built_without_cloud;
 
 /// An account, of which there is none.
 pub(crate) enum Aws {}
 
 pub(crate) async fn connect(_: &BackendSettings, _: Arc<dyn Clock>) -> anyhow::Result<Aws> {
-    bail!(without_cloud("AWS", "aws"))
+    bail!(built_without_cloud("AWS", "aws"))
 }
 
 pub(crate) fn queue(aws: &Aws, _: &str, _: QueueSettings) -> Arc<dyn Queue> {

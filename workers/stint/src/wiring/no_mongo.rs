@@ -9,13 +9,13 @@ use stint_core::ports::{Breakers, KeyPool};
 
 use super::backends::Database;
 use super::config::BackendSettings;
-use crate::built::without_cloud;
+use crate::built::built_without_cloud;
 
 /// A server, of which there is none.
 pub(crate) enum Mongo {}
 
 pub(crate) async fn connect(_: &BackendSettings) -> anyhow::Result<Mongo> {
-    bail!(without_cloud("MongoDB", "mongodb"))
+    bail!(built_without_cloud("MongoDB", "mongodb"))
 }
 
 pub(crate) fn database(mongo: &Mongo) -> Database<'_> {

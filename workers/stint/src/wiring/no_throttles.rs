@@ -6,8 +6,8 @@ use anyhow::bail;
 use stint_core::ports::Throttle;
 
 use super::backends::Backends;
-use crate::built::without;
+use crate::built::built_without;
 
 pub(crate) fn steering(_: &Backends) -> anyhow::Result<Arc<dyn Throttle>> {
-    bail!(without("throttles of functions that MongoDB remembers", "cloud"))
+    bail!(built_without("throttles of functions that MongoDB remembers", "cloud"))
 }

@@ -16,7 +16,7 @@ const THROTTLES: &str = "throttles";
 /// Returns the throttle of Lambda functions, with its state in MongoDB.
 pub(crate) fn steering(backends: &Backends) -> anyhow::Result<Arc<dyn Throttle>> {
     let records = MongoRecords::new(backends.mongo()?, THROTTLES);
-    backends.steering(Arc::new(ThrottleRecords { records, named_alone: backends.named_alone.clone() }))
+    backends.steering(Arc::new(ThrottleRecords { records, unqualified: backends.unqualified.clone() }))
 }
 
 /// Stores the state of the throttle on Lambda's event source mappings, a record for each worker.
@@ -26,13 +26,13 @@ pub(crate) fn steering(backends: &Backends) -> anyhow::Result<Arc<dyn Throttle>>
 struct ThrottleRecords {
     records: MongoRecords,
     /// The workers whose record has their name alone.
-    named_alone: Vec<WorkerId>,
+    unqualified: Vec<WorkerId>,
 }
 
 impl ThrottleRecords {
     /// Returns the id of a worker's record. A name alone has no slash, so that no two workers share a record.
     fn id(&self, worker: &WorkerId) -> String {
-        if self.named_alone.contains(worker) { worker.name.to_string() } else { worker.to_string() }
+        if self.unqualified.contains(worker) { worker.name.to_string() } else { worker.to_string() }
     }
 }
 

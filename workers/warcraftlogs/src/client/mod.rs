@@ -32,7 +32,7 @@ pub use document::{
 };
 pub use error::CallError;
 pub use guard::UPSTREAM;
-pub(crate) use outcomes::in_words;
+pub(crate) use outcomes::reasons_text;
 pub use outcomes::{CharacterOutcome, RankedCharacter};
 pub use reports::{RankedPlayer, ReportList, ReportPlayers};
 pub use world::{Partition, Zone, ZoneDifficulty};

@@ -68,11 +68,11 @@ impl Errors {
 
     /// The first error, in words.
     pub(super) fn first(&self) -> Option<String> {
-        self.0.first().map(GraphqlError::in_words)
+        self.0.first().map(GraphqlError::to_text)
     }
 
     fn find(&self, matches: impl Fn(&[String]) -> bool) -> Option<String> {
-        self.0.iter().find(|error| matches(&error.path)).map(GraphqlError::in_words)
+        self.0.iter().find(|error| matches(&error.path)).map(GraphqlError::to_text)
     }
 
     /// Finds an error whose path names none of `aliases`: it may be about any of them.
@@ -113,7 +113,7 @@ fn is_of_unit(step: &str, unit: &str) -> bool {
 }
 
 impl GraphqlError {
-    fn in_words(&self) -> String {
+    fn to_text(&self) -> String {
         format!("the upstream says: {}", self.message)
     }
 }
@@ -200,7 +200,7 @@ impl ParsedResponse {
             return CharacterOutcome::Unclear;
         }
         if units.raids.is_empty() && units.refused.is_empty() {
-            return CharacterOutcome::Failed(in_words(&units.missing));
+            return CharacterOutcome::Failed(reasons_text(&units.missing));
         }
         units.refused.append(&mut units.hidden);
         match player(character, units.raids, self.now) {
@@ -252,7 +252,7 @@ impl SortedUnits {
 }
 
 /// Why a message comes back: `raid 26 in difficulty 4: the response has no ranks; …`.
-pub(crate) fn in_words(missing: &[(Unit, String)]) -> String {
+pub(crate) fn reasons_text(missing: &[(Unit, String)]) -> String {
     let unit =
         |((raid, difficulty), reason): &(Unit, String)| format!("raid {raid} in difficulty {difficulty}: {reason}");
     missing.iter().map(unit).collect::<Vec<String>>().join("; ")

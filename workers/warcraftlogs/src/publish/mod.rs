@@ -101,7 +101,7 @@ pub struct Publication {
 
 impl Publication {
     /// `commit 4bbcb4c…, version 2026.11.28-1, tag v2026.11.28-1`.
-    pub fn in_words(&self) -> String {
+    pub fn to_text(&self) -> String {
         let Publication { commit, version, tag, tag_refused, replaced, attempts, .. } = self;
         let mut text = commit.as_ref().map_or_else(|| "a commit".to_owned(), |commit| format!("commit {commit}"));
         text.push_str(&format!(", version {version}"));

@@ -81,7 +81,7 @@ impl Results {
     /// Handles a player whose results the store rejects: its former ids are not recorded as merged, and no person is
     /// told.
     fn reject(&mut self, id: PlayerId, reason: &str) {
-        let lost = self.fetched.iter().filter(|fetched| fetched.player.id == id).flat_map(units).map(unit_in_words);
+        let lost = self.fetched.iter().filter(|fetched| fetched.player.id == id).flat_map(units).map(unit_text);
         let lost = lost.collect::<Vec<_>>().join(", ");
         tracing::error!(player = id, %reason, "the results of player {id} are lost ({lost}): the store rejects it: {reason}");
         self.fetched.retain(|fetched| fetched.player.id != id);
@@ -137,6 +137,6 @@ fn units(fetched: &FetchedPlayer) -> Vec<Unit> {
     fetched.player.ranked_in().units().chain(refused).collect()
 }
 
-fn unit_in_words((raid, difficulty): Unit) -> String {
+fn unit_text((raid, difficulty): Unit) -> String {
     format!("raid {raid} in difficulty {difficulty}")
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 use stint_core::worker::{Spec, Trigger};
 
 use crate::fleets::FLEETS;
-use crate::moment::length;
+use crate::time_format::format_duration;
 
 #[derive(Serialize)]
 pub(super) struct FleetView {
@@ -73,10 +73,10 @@ impl TriggerView {
         }
     }
 
-    pub(super) fn in_words(&self) -> String {
+    pub(super) fn to_text(&self) -> String {
         match self {
             TriggerView::Schedule { every_seconds } => {
-                format!("every {}", length(std::time::Duration::from_secs(*every_seconds)))
+                format!("every {}", format_duration(std::time::Duration::from_secs(*every_seconds)))
             }
             TriggerView::Wakeup => "by wake-up".into(),
             TriggerView::Queue { .. } => "by message".into(),

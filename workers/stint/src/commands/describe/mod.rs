@@ -55,13 +55,13 @@ pub(crate) fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()
         None => {
             let version = env!("CARGO_PKG_VERSION");
             let description = Description { version, fleets: fleets::fleets(), settings: sections() };
-            return context.output.result(&description, in_words);
+            return context.output.result(&description, to_text);
         }
     };
     context.output.result(&Document { document }, |document| document.document.clone())
 }
 
-fn in_words(description: &Description) -> String {
+fn to_text(description: &Description) -> String {
     let mut text = format!("stint {}\n", description.version);
     for fleet in &description.fleets {
         // Writing to a string cannot fail.
@@ -86,7 +86,7 @@ fn write_fleet(text: &mut String, fleet: &FleetView) -> std::fmt::Result {
     writeln!(text, "\nFleet {}", fleet.fleet)?;
     let mut table = Table::new(["  worker", "started", ">at once", ">time-out", "what it does"]);
     for worker in &fleet.workers {
-        let triggers: Vec<String> = worker.triggers.iter().map(TriggerView::in_words).collect();
+        let triggers: Vec<String> = worker.triggers.iter().map(TriggerView::to_text).collect();
         let (at_once, timeout) = (worker.concurrency.to_string(), format!("{} s", worker.timeout_seconds));
         table.row([format!("  {}", worker.name), triggers.join(", "), at_once, timeout, worker.summary.to_owned()]);
     }

@@ -8,7 +8,7 @@ use stint_host::config::{LogSettings, TelemetrySettings};
 #[cfg(feature = "aws")]
 use crate::commands::lambda::LambdaSettings;
 use crate::config::HomeSettings;
-use crate::fleets::settings::GivenSettings;
+use crate::fleets::settings::UnparsedSettings;
 use crate::wiring::BackendSettings;
 
 /// The settings under one heading.
@@ -47,7 +47,7 @@ pub(super) struct Value {
 pub(super) fn sections() -> Vec<Section> {
     let commands = [
         HomeSettings::augment_args(Command::new("stint")),
-        GivenSettings::augment_args(Command::new("stint")),
+        UnparsedSettings::augment_args(Command::new("stint")),
         BackendSettings::augment_args(Command::new("stint")),
         #[cfg(feature = "aws")]
         LambdaSettings::augment_args(Command::new("stint")),

@@ -3,7 +3,7 @@
 use clap::{Arg, Args, Command, FromArgMatches};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::fleets::settings::{FleetSettings, SettingsOf};
+use crate::fleets::settings::{FleetSettings, SettingsParser};
 use crate::settings::SettingsError;
 use crate::wiring::BackendSettings;
 
@@ -36,7 +36,7 @@ impl FunctionSettings {
     /// Returns the settings from the environment, overridden by `secrets`: pairs of variable name and value. An error
     /// names the variable and never its value.
     pub(crate) fn from_environment<'a>(
-        fleet: &SettingsOf,
+        fleet: &SettingsParser,
         secrets: impl IntoIterator<Item = (&'a str, &'a SecretString)>,
     ) -> Result<FunctionSettings, String> {
         let command = (fleet.augment)(BackendSettings::augment_args(Command::new("stint")));
@@ -59,7 +59,7 @@ impl FunctionSettings {
 mod tests {
     use super::*;
 
-    const FLEET: SettingsOf = SettingsOf::of::<stint_warcraftlogs::config::Settings>();
+    const FLEET: SettingsParser = SettingsParser::of::<stint_warcraftlogs::config::Settings>();
 
     #[test]
     fn a_secret_is_a_setting_that_comes_later() {

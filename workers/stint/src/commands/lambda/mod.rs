@@ -13,8 +13,8 @@ use stint_host::LambdaHost;
 use stint_http::ReqwestTransport;
 
 use crate::context::Context;
-use crate::fleets::{Member, member, members};
-use crate::hosting::function;
+use crate::fleets::{FleetWorker, all_workers, parse_worker};
+use crate::hosting::build_function;
 use crate::settings::from_environment;
 use crate::wiring::{BackendSettings, Backends};
 use config::FunctionSettings;
@@ -30,8 +30,8 @@ const AGENT: &str = concat!("stint/", env!("CARGO_PKG_VERSION"));
 
 /// The worker, the settings and the clock of a function.
 #[derive(Clone)]
-struct Blueprint {
-    worker: Member,
+struct FunctionBuilder {
+    worker: FleetWorker,
     home: PathBuf,
     clock: Arc<dyn Clock>,
     stop: Stop,
@@ -41,23 +41,23 @@ struct Blueprint {
 pub(crate) async fn run(context: &Context) -> anyhow::Result<()> {
     let worker = check()?;
     let (home, clock) = (context.home.clone(), context.clock.clone());
-    let blueprint = Blueprint { worker, home, clock, stop: Stop::default() };
-    let stop = blueprint.stop.clone();
+    let builder = FunctionBuilder { worker, home, clock, stop: Stop::default() };
+    let stop = builder.stop.clone();
     let build = move || {
-        let blueprint = blueprint.clone();
-        async move { blueprint.build().await.map_err(|error| format!("{error:#}")) }
+        let builder = builder.clone();
+        async move { builder.build().await.map_err(|error| format!("{error:#}")) }
     };
     stint_host::serve(build, stop).await.map_err(|error| anyhow!(error))
 }
 
 /// Checks everything that can be checked before any server is contacted. Secrets are read later.
-fn check() -> anyhow::Result<Member> {
+fn check() -> anyhow::Result<FleetWorker> {
     let lambda: LambdaSettings = from_environment()?;
-    let names = members().map(|member| member.spec.id().to_string()).collect::<Vec<_>>();
+    let names = all_workers().map(|worker| worker.spec.id().to_string()).collect::<Vec<_>>();
     let Some(name) = &lambda.worker else {
         bail!("STINT_WORKER is not set: it names the worker of this function, one of {}", names.join(", "));
     };
-    let Ok(worker) = member(name) else {
+    let Ok(worker) = parse_worker(name) else {
         bail!("STINT_WORKER: there is no worker '{name}'; it is one of {}", names.join(", "));
     };
     ensure!(
@@ -66,7 +66,7 @@ fn check() -> anyhow::Result<Member> {
     );
     let settings = FunctionSettings::from_environment(&worker.fleet.settings(), []).map_err(|error| anyhow!(error))?;
     let later: Vec<&str> = lambda.secrets.iter().map(|name| last_part(name)).collect();
-    settings.backends.check(worker.fleet.needs().uses, &later).map_err(|error| anyhow!(error))?;
+    settings.backends.check(worker.fleet.needs().ports, &later).map_err(|error| anyhow!(error))?;
     worker.fleet.check(&settings.fleets).map_err(|error| anyhow!(error))?;
     Ok(worker)
 }
@@ -75,16 +75,16 @@ fn last_part(name: &str) -> &str {
     name.rsplit('/').next().unwrap_or(name)
 }
 
-impl Blueprint {
+impl FunctionBuilder {
     /// Reads the secrets, connects, and builds the worker.
     async fn build(&self) -> anyhow::Result<LambdaHost> {
         let secrets = self.secrets().await?;
         let secrets = secrets.iter().map(|secret| (secret.name.as_str(), &secret.value));
         let settings = FunctionSettings::from_environment(&self.worker.fleet.settings(), secrets)
             .map_err(|error| anyhow!(error))?;
-        let Member { fleet, spec } = self.worker;
+        let FleetWorker { fleet, spec } = self.worker;
         let backends = Backends::open(&settings.backends, fleet.needs(), &self.home, self.clock.clone()).await?;
-        function(fleet, spec, &settings.fleets, &backends, self.stop.clone()).await
+        build_function(fleet, spec, &settings.fleets, &backends, self.stop.clone()).await
     }
 
     async fn secrets(&self) -> anyhow::Result<Vec<Secret>> {

@@ -1,19 +1,19 @@
 //! Queues and their dead letters.
 
-mod found;
+mod fleet_queue;
 mod peek;
 
 use anyhow::ensure;
 use serde::Serialize;
 use stint_core::ports::{Counts, PortError};
 
-use super::meant::Meant;
+use super::selection::Selection;
 use crate::context::Context;
 use crate::fleets::fleet::Fleet;
+use crate::format::{count, number};
 use crate::table::Table;
 use crate::views::queue::QueueView;
-use crate::words::{count, number};
-use found::{Found, backlog, fleet_of, queues};
+use fleet_queue::{FleetQueue, backlog, fleet_of, queues};
 
 /// What to do with queues.
 #[derive(clap::Args)]
@@ -99,24 +99,24 @@ struct Purged {
 
 /// Lists queues, looks into one, or changes one.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Result<()> {
-    let meant = Meant::installed(&arguments.action.fleets(), context).await?;
+    let selection = Selection::existing(&arguments.action.fleets(), context).await?;
     match arguments.action {
-        Action::List => list(&meant, context).await,
-        Action::Peek(arguments) => peek::run(&arguments, &meant, context).await,
-        Action::Redrive(arguments) => redrive(&arguments, &meant, context).await,
-        Action::Purge(arguments) => purge(&arguments, &meant, context).await,
+        Action::List => list(&selection, context).await,
+        Action::Peek(arguments) => peek::run(&arguments, &selection, context).await,
+        Action::Redrive(arguments) => redrive(&arguments, &selection, context).await,
+        Action::Purge(arguments) => purge(&arguments, &selection, context).await,
     }
 }
 
 /// Lists the queues of the first fleet, and the queues of other fleets that contain messages. A fleet that was never
 /// started here has nothing to show, and a fleet that is not deployed has no queues.
-async fn list(meant: &Meant, context: &Context) -> anyhow::Result<()> {
+async fn list(selection: &Selection, context: &Context) -> anyhow::Result<()> {
     let (mut listed, mut missing) = (Listed { queues: Vec::new() }, None);
-    for found in queues(meant)? {
-        let is_first = meant.fleets.first().is_some_and(|first| first.name() == found.fleet.name());
-        match found.queue.counts().await {
+    for fleet_queue in queues(selection)? {
+        let is_first = selection.fleets.first().is_some_and(|first| first.name() == fleet_queue.fleet.name());
+        match fleet_queue.queue.counts().await {
             Ok(counts) if counts == Counts::default() && !is_first => {}
-            Ok(_) => listed.queues.push(found.view(meant).await?),
+            Ok(_) => listed.queues.push(fleet_queue.view(selection).await?),
             Err(error @ PortError::Missing(_)) => missing = missing.or(Some(error)),
             Err(error) => return Err(error.into()),
         }
@@ -136,8 +136,8 @@ async fn list(meant: &Meant, context: &Context) -> anyhow::Result<()> {
     })
 }
 
-async fn redrive(arguments: &Redrive, meant: &Meant, context: &Context) -> anyhow::Result<()> {
-    let queue = Found::named(arguments.queue.as_deref(), meant)?.queue;
+async fn redrive(arguments: &Redrive, selection: &Selection, context: &Context) -> anyhow::Result<()> {
+    let queue = FleetQueue::named(arguments.queue.as_deref(), selection)?.queue;
     let redriven = if arguments.dry_run { queue.counts().await?.dead } else { queue.redrive().await? };
     let result = Redriven { queue: queue.name().to_owned(), redriven, dry_run: arguments.dry_run };
     context.output.result(&result, |Redriven { queue, redriven, dry_run }| {
@@ -150,8 +150,8 @@ async fn redrive(arguments: &Redrive, meant: &Meant, context: &Context) -> anyho
     })
 }
 
-async fn purge(arguments: &Purge, meant: &Meant, context: &Context) -> anyhow::Result<()> {
-    let Found { fleet, queue } = Found::named(arguments.queue.as_deref(), meant)?;
+async fn purge(arguments: &Purge, selection: &Selection, context: &Context) -> anyhow::Result<()> {
+    let FleetQueue { fleet, queue } = FleetQueue::named(arguments.queue.as_deref(), selection)?;
     let counts = queue.counts().await?;
     let found = counts.dead + if arguments.all { counts.unfinished() } else { 0 };
     let what = |number| {
@@ -167,7 +167,7 @@ async fn purge(arguments: &Purge, meant: &Meant, context: &Context) -> anyhow::R
     );
     let deleted = if arguments.dry_run { found } else { queue.purge(arguments.all).await? };
     if arguments.all && !arguments.dry_run {
-        fleet.purged(queue.name(), &meant.settings, &meant.backends).await?;
+        fleet.after_purge(queue.name(), &selection.settings, &selection.backends).await?;
     }
     let result = Purged { queue: queue.name().to_owned(), deleted, dry_run: arguments.dry_run };
     context.output.result(&result, |Purged { queue, deleted, dry_run }| {

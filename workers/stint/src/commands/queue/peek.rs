@@ -4,12 +4,12 @@ use jiff::Timestamp;
 use serde::Serialize;
 use stint_core::ports::{DeadLetter, Delivery};
 
-use super::found::{Found, backlog};
-use crate::commands::meant::Meant;
+use super::fleet_queue::{FleetQueue, backlog};
+use crate::commands::selection::Selection;
 use crate::context::Context;
-use crate::moment::when;
-use crate::printable::one_line;
-use crate::words::{count, number};
+use crate::escape::one_line;
+use crate::format::{count, number};
+use crate::time_format::format_time;
 
 /// In text output a body is cut after this many characters. JSON output has the whole body.
 const SHOWN: usize = 400;
@@ -52,8 +52,8 @@ impl From<Delivery> for Message {
     }
 }
 
-pub(super) async fn run(arguments: &Peek, meant: &Meant, context: &Context) -> anyhow::Result<()> {
-    let queue = Found::named(arguments.queue.as_deref(), meant)?.queue;
+pub(super) async fn run(arguments: &Peek, selection: &Selection, context: &Context) -> anyhow::Result<()> {
+    let queue = FleetQueue::named(arguments.queue.as_deref(), selection)?.queue;
     let (counts, max) = (queue.counts().await?, arguments.max as usize);
     let mut peeked = Peeked { queue: queue.name().to_owned(), total: 0, messages: None, dead_letters: None };
     if arguments.dead {
@@ -64,12 +64,12 @@ pub(super) async fn run(arguments: &Peek, meant: &Meant, context: &Context) -> a
         peeked.messages = Some(queue.peek(max).await?.into_iter().map(Message::from).collect());
     }
     let now = context.clock.now();
-    context.output.result(&peeked, |peeked| in_words(peeked, now))
+    context.output.result(&peeked, |peeked| to_text(peeked, now))
 }
 
-fn in_words(peeked: &Peeked, now: Timestamp) -> String {
-    let messages = peeked.messages.iter().flatten().map(|message| message_in_words(message, now));
-    let letters = peeked.dead_letters.iter().flatten().map(|letter| letter_in_words(letter, now));
+fn to_text(peeked: &Peeked, now: Timestamp) -> String {
+    let messages = peeked.messages.iter().flatten().map(|message| message_text(message, now));
+    let letters = peeked.dead_letters.iter().flatten().map(|letter| letter_text(letter, now));
     let shown: Vec<String> = messages.chain(letters).collect();
     let (one, many) =
         if peeked.dead_letters.is_some() { ("dead letter", "dead letters") } else { ("message", "messages") };
@@ -81,16 +81,16 @@ fn in_words(peeked: &Peeked, now: Timestamp) -> String {
     format!("{} has {}\n{}{more}", peeked.queue, count(peeked.total, one, many), shown.concat())
 }
 
-fn message_in_words(message: &Message, now: Timestamp) -> String {
+fn message_text(message: &Message, now: Timestamp) -> String {
     let Message { message_id, body, receive_count, sent_at } = message;
     let received = count(u64::from(*receive_count), "receive", "receives");
-    format!("  {message_id}  sent {}, {received}\n    {}\n", when(*sent_at, now), shortened(body))
+    format!("  {message_id}  sent {}, {received}\n    {}\n", format_time(*sent_at, now), shortened(body))
 }
 
-fn letter_in_words(letter: &DeadLetter, now: Timestamp) -> String {
+fn letter_text(letter: &DeadLetter, now: Timestamp) -> String {
     let DeadLetter { message_id, body, receive_count, reason, died_at } = letter;
     let received = count(u64::from(*receive_count), "receive", "receives");
-    let (died, reason) = (when(*died_at, now), one_line(reason));
+    let (died, reason) = (format_time(*died_at, now), one_line(reason));
     format!("  {message_id}  dead-lettered {died} after {received}: {reason}\n    {}\n", shortened(body))
 }
 

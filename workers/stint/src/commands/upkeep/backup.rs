@@ -22,11 +22,11 @@ use super::{LONG, files_of, kill_point, size};
 use crate::context::Context;
 use crate::fleets::fleet::FolderSpec;
 use crate::fleets::{files, folders};
+use crate::format::{count, number};
 use crate::shell;
-use crate::words::{count, number};
 
 /// Bytes copied between two progress messages.
-const TELL_EVERY: u64 = LONG;
+const PROGRESS_BYTES: u64 = LONG;
 
 /// The approximate size of a page in bytes. It only determines how often progress is reported.
 const PAGE_BYTES: u64 = 4_096;
@@ -63,16 +63,16 @@ pub(crate) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     let _lock = FolderLock::shared(&context.home)?;
     let (snapshot, taken_at) = (Snapshot::take(&context.home)?, context.clock.now());
     kill_point();
-    let mut said = 0;
-    let tell = |progress: CopyProgress<'_>| {
+    let mut reported = 0;
+    let on_progress = |progress: CopyProgress<'_>| {
         kill_point();
         let CopyProgress { name, done, pages } = progress;
-        if pages * PAGE_BYTES >= LONG && done * PAGE_BYTES / TELL_EVERY != said {
-            said = done * PAGE_BYTES / TELL_EVERY;
+        if pages * PAGE_BYTES >= LONG && done * PAGE_BYTES / PROGRESS_BYTES != reported {
+            reported = done * PAGE_BYTES / PROGRESS_BYTES;
             context.output.progress(&format!("{name}: {} of {} pages", number(done), number(pages)));
         }
     };
-    let copied = snapshot.copy_into(dir, &files(), tell)?;
+    let copied = snapshot.copy_into(dir, &files(), on_progress)?;
     drop(snapshot);
     kill_point();
     copied.iter().try_for_each(is_sound)?;
@@ -143,14 +143,14 @@ fn copy_folders(arguments: &Arguments, context: &Context) -> Result<Vec<FolderEn
         if !from.is_dir() {
             continue;
         }
-        let mut said = 0;
-        let mut tell = |count: FolderCount| {
-            if count.bytes / TELL_EVERY != said {
-                said = count.bytes / TELL_EVERY;
+        let mut reported = 0;
+        let mut on_progress = |count: FolderCount| {
+            if count.bytes / PROGRESS_BYTES != reported {
+                reported = count.bytes / PROGRESS_BYTES;
                 context.output.progress(&format!("{name}: {} so far", size(count.bytes)));
             }
         };
-        let copied = copy_folder(&from, &arguments.dir.join(name), &mut tell);
+        let copied = copy_folder(&from, &arguments.dir.join(name), &mut on_progress);
         let count = copied.with_context(|| format!("cannot copy {}", from.display()))?;
         entries.push(FolderEntry { name: (*name).to_owned(), count });
     }

@@ -6,13 +6,13 @@ use anyhow::bail;
 use serde::Serialize;
 use stint_embedded::upkeep::{Checked, Depth, FileSpec, Finding, Repaired, check};
 
-use super::folders::{FolderReport, findings_in_words, look_at_folders, row};
-use super::repair::{in_words, repair_all};
+use super::folders::{FolderReport, check_folders, findings_text, row};
+use super::repair::{repair_all, repair_text};
 use super::{LONG, files_of, name, size};
 use crate::context::Context;
 use crate::fleets::files;
+use crate::format::count;
 use crate::table::Table;
-use crate::words::count;
 
 /// Printed below the list of files if one of them is damaged.
 const REMEDY: &str = "stop what runs here, then `stint check --repair` copies a damaged file and repairs it, and says what is \
@@ -80,17 +80,17 @@ pub(crate) fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()
     let depth = if arguments.quick { Depth::Quick } else { Depth::Whole };
     let mut reports = Vec::new();
     for path in &paths {
-        reports.push(look(path, &specs, depth, context)?);
+        reports.push(check_file(path, &specs, depth, context)?);
     }
     // Before the repair, whose result must be told whatever happens.
-    let folders = if arguments.quick { Vec::new() } else { look_at_folders(context)? };
+    let folders = if arguments.quick { Vec::new() } else { check_folders(context)? };
     if arguments.repair {
         repair_all(&paths, &mut reports, &specs, arguments.dry_run, context)?;
     }
     let databases = reports.iter().filter(|report| report.state == State::Damaged).count() as u64;
     let damaged = databases + folders.iter().map(|folder| folder.damaged).sum::<u64>();
     let report = Report { files: reports, folders, damaged, dry_run: arguments.dry_run };
-    context.output.result(&report, words)?;
+    context.output.result(&report, to_text)?;
     match damaged {
         0 => Ok(()),
         _ if databases > 0 && arguments.repair && !arguments.dry_run => {
@@ -103,11 +103,11 @@ pub(crate) fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()
     }
 }
 
-fn look(path: &Path, specs: &[FileSpec], depth: Depth, context: &Context) -> anyhow::Result<FileReport> {
+fn check_file(path: &Path, specs: &[FileSpec], depth: Depth, context: &Context) -> anyhow::Result<FileReport> {
     let file = name(path);
     let bytes = path.metadata().map(|metadata| metadata.len()).unwrap_or_default();
     if bytes >= LONG {
-        context.output.aside(&format!("checking {file} ({})", size(bytes)));
+        context.output.message(&format!("checking {file} ({})", size(bytes)));
     }
     let spec = specs.iter().find(|spec| spec.name == file);
     let Checked { bytes, findings, newer_schema } = check(path, spec, depth)?;
@@ -115,7 +115,7 @@ fn look(path: &Path, specs: &[FileSpec], depth: Depth, context: &Context) -> any
     Ok(FileReport { file, bytes, state, findings, newer_schema, repair: None })
 }
 
-fn words(report: &Report) -> String {
+fn to_text(report: &Report) -> String {
     let mut table = Table::new(["file", ">size", "state"]);
     for file in &report.files {
         let state = match (file.state, file.newer_schema) {
@@ -134,10 +134,10 @@ fn words(report: &Report) -> String {
         text.push_str(&format!("\n{}\n", file.file));
         file.findings.iter().for_each(|finding| text.push_str(&format!("  {}\n", finding.text)));
         if let Some(repair) = &file.repair {
-            text.push_str(&in_words(repair, report.dry_run));
+            text.push_str(&repair_text(repair, report.dry_run));
         }
     }
-    report.folders.iter().for_each(|folder| text.push_str(&findings_in_words(folder)));
+    report.folders.iter().for_each(|folder| text.push_str(&findings_text(folder)));
     let damaged = report.files.iter().any(|file| file.state == State::Damaged && file.repair.is_none());
     if damaged {
         text.push_str(&format!("\n{REMEDY}\n"));

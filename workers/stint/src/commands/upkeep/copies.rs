@@ -32,28 +32,37 @@ pub(super) fn count_files(folder: &Path) -> io::Result<FolderCount> {
     Ok(count)
 }
 
-/// Copies a folder with its subfolders, and calls `tell` after each file. A file that disappears meanwhile is skipped:
+/// Copies a folder with its subfolders, and calls `on_progress` after each file. A file that disappears meanwhile is skipped:
 /// it was part of an unfinished upload.
-pub(super) fn copy_folder(from: &Path, to: &Path, tell: &mut impl FnMut(FolderCount)) -> io::Result<FolderCount> {
+pub(super) fn copy_folder(
+    from: &Path,
+    to: &Path,
+    on_progress: &mut impl FnMut(FolderCount),
+) -> io::Result<FolderCount> {
     let mut count = FolderCount::default();
-    copy_below(from, to, &mut count, tell)?;
+    copy_below(from, to, &mut count, on_progress)?;
     Ok(count)
 }
 
-fn copy_below(from: &Path, to: &Path, count: &mut FolderCount, tell: &mut impl FnMut(FolderCount)) -> io::Result<()> {
+fn copy_below(
+    from: &Path,
+    to: &Path,
+    count: &mut FolderCount,
+    on_progress: &mut impl FnMut(FolderCount),
+) -> io::Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         let (kind, target) = (entry.file_type()?, to.join(entry.file_name()));
         if kind.is_dir() {
-            copy_below(&entry.path(), &target, count, tell)?;
+            copy_below(&entry.path(), &target, count, on_progress)?;
         } else if kind.is_file() {
             match copy_file(&entry.path(), &target) {
                 Ok(bytes) => *count = FolderCount { files: count.files + 1, bytes: count.bytes + bytes },
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
             }
-            tell(*count);
+            on_progress(*count);
         }
     }
     sync_folder(to)

@@ -11,7 +11,7 @@ use super::{LONG, size};
 use crate::context::Context;
 use crate::fleets::fleet::FolderSpec;
 use crate::fleets::folders;
-use crate::words::{count, number};
+use crate::format::{count, number};
 
 /// Damaged files that are named; the others are counted.
 const NAMED: usize = 20;
@@ -39,7 +39,7 @@ pub(super) struct FileFinding {
 }
 
 /// Reads every file of the folders that are there.
-pub(super) fn look_at_folders(context: &Context) -> Result<Vec<FolderReport>> {
+pub(super) fn check_folders(context: &Context) -> Result<Vec<FolderReport>> {
     let mut reports = Vec::new();
     for spec in folders() {
         let folder = context.home.join(spec.name);
@@ -83,18 +83,18 @@ fn read_below(
     below: &str,
     spec: &FolderSpec,
     report: &mut FolderReport,
-    tell: &dyn Fn(&FolderReport),
+    on_progress: &dyn Fn(&FolderReport),
 ) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let (path, kind) = (format!("{below}{}", entry.file_name().to_string_lossy()), entry.file_type()?);
         if kind.is_dir() {
-            read_below(&entry.path(), &format!("{path}/"), spec, report, tell)?;
+            read_below(&entry.path(), &format!("{path}/"), spec, report, on_progress)?;
         } else if kind.is_file() {
             let before = report.bytes / LONG;
             report.add(path, &entry, spec);
             if report.bytes / LONG != before {
-                tell(report);
+                on_progress(report);
             }
         }
     }
@@ -102,7 +102,7 @@ fn read_below(
 }
 
 /// The damaged files of a folder, and the remedy. Empty where nothing is damaged.
-pub(super) fn findings_in_words(report: &FolderReport) -> String {
+pub(super) fn findings_text(report: &FolderReport) -> String {
     if report.damaged == 0 {
         return String::new();
     }

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use stint_embedded::upkeep::FileSpec;
 
 use super::copies::{FolderCount, count_files};
-use crate::aside::Aside;
+use crate::atomic_file::AtomicFile;
 
 /// The list's file name in the backup folder.
 pub(super) const NAME: &str = "stint-backup.json";
@@ -64,7 +64,7 @@ impl Manifest {
 
     /// Writes the list into the folder, durably and atomically.
     pub(super) fn write(&self, folder: &Path) -> Result<()> {
-        let mut file = Aside::create(&folder.join(NAME), false)?;
+        let mut file = AtomicFile::create(&folder.join(NAME), false)?;
         serde_json::to_writer_pretty(&mut file, self).context("cannot write the list of the backup")?;
         file.finish()?;
         sync_folder(folder).with_context(|| format!("cannot write {}", folder.display()))

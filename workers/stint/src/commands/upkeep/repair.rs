@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use stint_embedded::upkeep::{FileSpec, How, Repaired, TableCount, forget_the_present, repair, try_repair};
 
 use super::check::{FileReport, State};
-use super::{alone, name, stamp};
+use super::{lock_exclusively, name, stamp};
 use crate::context::Context;
-use crate::words::{count, number};
+use crate::format::{count, number};
 
 /// Repairs the files that have findings, while no other process has the folder open. With `dry_run`, only determines
 /// what would be kept and lost.
@@ -21,7 +21,7 @@ pub(super) fn repair_all(
     if reports.iter().all(|report| report.findings.is_empty()) {
         return Ok(());
     }
-    let _lock = alone(&context.home, "repair its files")?;
+    let _lock = lock_exclusively(&context.home, "repair its files")?;
     let stamp = stamp(context.clock.now());
     for (path, report) in paths.iter().zip(reports.iter_mut()).filter(|(_, report)| !report.findings.is_empty()) {
         let spec = specs.iter().find(|spec| spec.name == report.file);
@@ -45,7 +45,7 @@ pub(super) fn repair_all(
 }
 
 /// Describes what was done, or what would be done.
-pub(super) fn in_words(repair: &Repaired, dry_run: bool) -> String {
+pub(super) fn repair_text(repair: &Repaired, dry_run: bool) -> String {
     let how = match (repair.how, dry_run) {
         (How::Nothing, _) => "it cannot be repaired: go back to a backup with `stint restore`, or move the file away",
         (How::InPlace, true) => "a repair would mend it in place",

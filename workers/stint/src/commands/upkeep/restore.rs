@@ -20,11 +20,11 @@ use stint_embedded::upkeep::forget_the_present;
 
 use super::copies::{copy_file, copy_folder};
 use super::manifest::{Manifest, sync_folder};
-use super::{alone, kill_point, size, stamp};
+use super::{kill_point, lock_exclusively, size, stamp};
 use crate::context::Context;
 use crate::fleets::files;
-use crate::moment::when;
-use crate::words::count;
+use crate::format::count;
+use crate::time_format::format_time;
 
 /// The file that every process locks. It contains no data.
 const LOCK: &str = ".lock";
@@ -76,13 +76,13 @@ pub(crate) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
         context.home.display()
     );
     if !dry_run {
-        let _lock = home.is_dir().then(|| alone(&home, "restore a backup into it")).transpose()?;
+        let _lock = home.is_dir().then(|| lock_exclusively(&home, "restore a backup into it")).transpose()?;
         let new = beside(".restoring");
-        put_together(&manifest, dir, &new).with_context(|| format!("cannot restore into {}", new.display()))?;
+        assemble(&manifest, dir, &new).with_context(|| format!("cannot restore into {}", new.display()))?;
         kill_point();
         forget_the_present(&new)?;
         kill_point();
-        take_place(&new, &home, aside.as_deref())?;
+        replace_folder(&new, &home, aside.as_deref())?;
     }
     let report = Report {
         folder: &context.home,
@@ -93,7 +93,7 @@ pub(crate) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
         aside: aside.as_deref(),
         dry_run: *dry_run,
     };
-    context.output.result(&report, |report| in_words(report, context.clock.now()))
+    context.output.result(&report, |report| to_text(report, context.clock.now()))
 }
 
 /// Returns the folder itself if `STINT_HOME` is a symbolic link to it.
@@ -112,7 +112,7 @@ fn holds_data(home: &Path) -> Result<bool> {
 }
 
 /// Copies the backup into the new folder, which is on the same file system as `STINT_HOME`.
-fn put_together(manifest: &Manifest, dir: &Path, new: &Path) -> std::io::Result<()> {
+fn assemble(manifest: &Manifest, dir: &Path, new: &Path) -> std::io::Result<()> {
     if new.exists() {
         fs::remove_dir_all(new)?;
     }
@@ -128,7 +128,7 @@ fn put_together(manifest: &Manifest, dir: &Path, new: &Path) -> std::io::Result<
 }
 
 /// Moves the new folder to the place of the old one. If that fails, the old one gets its name back.
-fn take_place(new: &Path, home: &Path, aside: Option<&Path>) -> Result<()> {
+fn replace_folder(new: &Path, home: &Path, aside: Option<&Path>) -> Result<()> {
     let rename = |from: &Path, to: &Path| {
         fs::rename(from, to).with_context(|| {
             format!(
@@ -165,10 +165,10 @@ fn take_place(new: &Path, home: &Path, aside: Option<&Path>) -> Result<()> {
     sync_folder(parent).with_context(|| format!("cannot write {}", parent.display()))
 }
 
-fn in_words(report: &Report<'_>, now: Timestamp) -> String {
+fn to_text(report: &Report<'_>, now: Timestamp) -> String {
     let Report { folder, from, taken_at, files, bytes, aside, dry_run } = report;
     let databases = count(files.len() as u64, "database", "databases");
-    let taken = when(*taken_at, now);
+    let taken = format_time(*taken_at, now);
     let verb = if *dry_run { "would restore" } else { "restored" };
     let mut text =
         format!("{verb} {databases}, {}, of {taken} from {} into {}\n", size(*bytes), from.display(), folder.display());
@@ -192,12 +192,12 @@ mod tests {
         let [new, home, aside] = ["new", "home", "aside"].map(|name| around.path().join(name));
         fs::create_dir(&home).unwrap();
         fs::write(home.join("keys.db"), "what was there").unwrap();
-        let error = take_place(&new, &home, Some(&aside)).unwrap_err();
+        let error = replace_folder(&new, &home, Some(&aside)).unwrap_err();
         assert!(error.to_string().starts_with("cannot rename "), "{error}");
         assert_eq!(fs::read_to_string(home.join("keys.db")).unwrap(), "what was there");
         assert!(!aside.exists());
         fs::create_dir(&new).unwrap();
-        take_place(&new, &home, Some(&aside)).unwrap();
+        replace_folder(&new, &home, Some(&aside)).unwrap();
         assert!(home.exists() && !new.exists() && aside.join("keys.db").is_file());
     }
 }

@@ -6,7 +6,7 @@ use stint_embedded::upkeep::{Depth, check, databases, was_killed};
 use super::{LONG, name, size};
 use crate::context::Context;
 use crate::fleets::files;
-use crate::words::number;
+use crate::format::number;
 
 /// Fails if the last process that ran fleets here did not stop in order and left a damaged file. After an orderly stop,
 /// this reads only one row of one file.
@@ -20,7 +20,7 @@ pub(in crate::commands) fn check_after_a_kill(context: &Context) -> anyhow::Resu
     if bytes >= LONG {
         context
             .output
-            .aside(&format!("the last fleet here did not stop in order: checking its files ({})", size(bytes)));
+            .message(&format!("the last fleet here did not stop in order: checking its files ({})", size(bytes)));
     }
     for path in paths {
         let spec = specs.iter().find(|spec| spec.name == name(&path));

@@ -21,9 +21,9 @@ use stint_embedded::upkeep::FileSpec;
 use stint_poe_stashes::config::Settings;
 use stint_poe_stashes::store::{SqliteChain, SqliteIndex};
 
-use super::fleet::{Action, Fleet, FolderSpec, Standing, Workshop};
-use super::settings::{FleetSettings, SettingsOf};
-use crate::wiring::{Backends, Needs};
+use super::fleet::{ErasedCommand, Fleet, FleetStatus, FolderSpec, WorkerBuilder};
+use super::settings::{FleetSettings, SettingsParser};
+use crate::wiring::{BackendNeeds, Backends};
 use specs::{PAGES_FOLDER, WORKERS};
 
 /// The fleet.
@@ -43,8 +43,8 @@ impl Fleet for PoeStashes {
         &WORKERS
     }
 
-    fn settings(&self) -> SettingsOf {
-        SettingsOf::of::<Settings>()
+    fn settings(&self) -> SettingsParser {
+        SettingsParser::of::<Settings>()
     }
 
     fn missing(&self, settings: &FleetSettings) -> Option<String> {
@@ -56,7 +56,7 @@ impl Fleet for PoeStashes {
         settings.get::<Settings>().check()
     }
 
-    fn needs(&self) -> Needs {
+    fn needs(&self) -> BackendNeeds {
         specs::needs()
     }
 
@@ -68,7 +68,7 @@ impl Fleet for PoeStashes {
         &[FolderSpec { name: PAGES_FOLDER, verify: pages::verify }]
     }
 
-    fn beginning(&self) -> &'static str {
+    fn setup_commands(&self) -> &'static str {
         "`stint up poe --help` and `stint up poe`"
     }
 
@@ -89,8 +89,8 @@ impl Fleet for PoeStashes {
         stores::breakers(settings.get(), backends)
     }
 
-    fn open<'a>(&self, settings: &'a FleetSettings, backends: &'a Backends) -> Box<dyn Workshop + 'a> {
-        Box::new(workers::Workshop::new(settings.get(), backends))
+    fn builder<'a>(&self, settings: &'a FleetSettings, backends: &'a Backends) -> Box<dyn WorkerBuilder + 'a> {
+        Box::new(workers::Workers::new(settings.get(), backends))
     }
 
     async fn status(
@@ -98,20 +98,20 @@ impl Fleet for PoeStashes {
         settings: &FleetSettings,
         backends: Option<&Backends>,
         now: Timestamp,
-    ) -> anyhow::Result<Option<Standing>> {
+    ) -> anyhow::Result<Option<FleetStatus>> {
         match backends {
-            Some(backends) => status::standing(settings.get(), backends, now).await,
+            Some(backends) => status::read_status(settings.get(), backends, now).await,
             None => Ok(None),
         }
     }
 
     #[cfg(feature = "standins")]
-    fn demo(&self) -> Option<Action> {
-        Some(Action::of::<demo::Arguments>())
+    fn demo(&self) -> Option<ErasedCommand> {
+        Some(ErasedCommand::of::<demo::Arguments>())
     }
 
     #[cfg(feature = "standins")]
-    fn upstream(&self) -> Option<Action> {
-        Some(Action::of::<upstream::Arguments>())
+    fn upstream(&self) -> Option<ErasedCommand> {
+        Some(ErasedCommand::of::<upstream::Arguments>())
     }
 }

@@ -9,7 +9,7 @@ use stint_poe_stashes::indexer::Indexer;
 use stint_poe_stashes::message::PAGES_QUEUE;
 use stint_poe_stashes::watcher::Watcher;
 
-use crate::wiring::{Needs, Uses};
+use crate::wiring::{BackendNeeds, OptionalPorts};
 
 /// The workers, in the order in which data flows through them.
 pub(super) const WORKERS: [Spec; 3] = [Follower::SPEC, Indexer::SPEC, Watcher::SPEC];
@@ -18,8 +18,8 @@ pub(super) const WORKERS: [Spec; 3] = [Follower::SPEC, Indexer::SPEC, Watcher::S
 pub(super) const PAGES_FOLDER: &str = "poe-pages";
 
 /// Returns what the fleet needs of the backends. It has no budget, and its records are kept where its queues are.
-pub(super) fn needs() -> Needs {
-    Needs::of(Uses::default(), &WORKERS)
+pub(super) fn needs() -> BackendNeeds {
+    BackendNeeds::of(OptionalPorts::default(), &WORKERS)
 }
 
 /// Returns the upstreams without which a worker has nothing to do.

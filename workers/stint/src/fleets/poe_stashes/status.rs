@@ -13,12 +13,12 @@ use stint_poe_stashes::model::ChangeId;
 use stint_poe_stashes::store::{Head, IndexCounts, Lost, Progress, Sample, Stopped, Totals};
 
 use super::stores::{Stores, breakers, index_counts};
-use crate::fleets::fleet::Standing;
-use crate::moment::when;
-use crate::printable::one_line;
+use crate::escape::one_line;
+use crate::fleets::fleet::FleetStatus;
+use crate::format::{count, number};
+use crate::time_format::format_time;
 use crate::views::breakers::{BreakerView, write_upstreams};
 use crate::wiring::Backends;
-use crate::words::{count, number};
 
 #[derive(Serialize)]
 struct PoeStatus {
@@ -66,13 +66,13 @@ struct QueueView {
 }
 
 /// Returns the state of the fleet, read from its stores, or `None` if it was never started.
-pub(super) async fn standing(
+pub(super) async fn read_status(
     settings: &Settings,
     backends: &Backends,
     now: Timestamp,
-) -> anyhow::Result<Option<Standing>> {
+) -> anyhow::Result<Option<FleetStatus>> {
     let Some(status) = PoeStatus::read(settings, backends, now).await? else { return Ok(None) };
-    Standing::new(&status, true, |status, text| status.write(text, now)).map(Some)
+    FleetStatus::new(&status, true, |status, text| status.write(text, now)).map(Some)
 }
 
 impl PoeStatus {
@@ -96,14 +96,14 @@ impl PoeStatus {
     fn write(&self, text: &mut String, now: Timestamp) -> std::fmt::Result {
         let PoeStatus { chain, totals, queues, upstreams, index, hints, .. } = self;
         let position = chain.position.map_or_else(|| "not begun".to_owned(), |id| id.to_string());
-        let since = chain.since.map(|at| format!(", reached {}", when(at, now))).unwrap_or_default();
+        let since = chain.since.map(|at| format!(", reached {}", format_time(at, now))).unwrap_or_default();
         writeln!(text, "chain       {} {position}{since}", chain.realm)?;
-        writeln!(text, "            {}", chain.in_words())?;
+        writeln!(text, "            {}", chain.to_text())?;
         let (fetched, stored) = (number(totals.fetched), number(totals.stored));
         let (open, lost) = (number(chain.open.len() as u64), number(totals.lost));
         writeln!(text, "pages       {fetched} fetched, {stored} stored, {open} open, {lost} lost")?;
         for Lost { id, at, reason } in &chain.lost {
-            writeln!(text, "            lost {id} {}: {}", when(*at, now), one_line(reason))?;
+            writeln!(text, "            lost {id} {}: {}", format_time(*at, now), one_line(reason))?;
         }
         let (requests, errors, cut) = (number(totals.requests), number(totals.client_errors), number(totals.cut));
         writeln!(text, "requests    {requests}, {errors} client errors, {cut} bodies that came to nothing")?;
@@ -155,7 +155,7 @@ impl ChainView {
         }
     }
 
-    fn in_words(&self) -> String {
+    fn to_text(&self) -> String {
         let led = match (&self.stopped, self.followed_until) {
             (Some(stopped), _) => format!("STOPPED: {}", one_line(&stopped.reason)),
             (None, Some(_)) => "a follower has it".to_owned(),

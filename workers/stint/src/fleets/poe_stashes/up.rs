@@ -17,16 +17,16 @@ use stint_poe_stashes::watcher::{look_again, wake};
 
 use super::stores::Stores;
 use crate::context::Context;
-use crate::fleets::fleet::{Running, Work};
-use crate::moment::when;
+use crate::fleets::fleet::{RunningFleet, WorkState};
+use crate::format::{address, count, number};
 use crate::output::Output;
-use crate::words::{address, count, number};
+use crate::time_format::format_time;
 
 /// The time between two lines that only report that work continues.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
 /// The fleet, and the progress that was last printed.
-pub(super) struct PoeStashesHere {
+pub(super) struct RunningPoeStashes {
     stores: Stores,
     api: Arc<Api>,
     settings: Settings,
@@ -34,11 +34,11 @@ pub(super) struct PoeStashesHere {
     output: Output,
     said: Option<(Timestamp, String)>,
     /// As of the last look.
-    work: Work,
+    work_state: WorkState,
 }
 
 #[async_trait(?Send)]
-impl Running for PoeStashesHere {
+impl RunningFleet for RunningPoeStashes {
     /// Wakes the watcher, which starts the chain: at once, and again when the lease of a follower that was killed ends.
     /// Starting the fleet also resumes a chain that was stopped.
     async fn start(&self, context: &Context) -> anyhow::Result<()> {
@@ -49,7 +49,7 @@ impl Running for PoeStashesHere {
         look_again(&*self.stores.heads).await?;
         let now = context.clock.now();
         if let Some(until) = wake(&*self.stores.chain, &*self.wakeups, now).await? {
-            let until = when(until, now);
+            let until = format_time(until, now);
             let text =
                 format!("{FLEET}: a follower has the chain until {until}; if it was killed, the chain goes on then");
             context.output.line(&text);
@@ -57,7 +57,7 @@ impl Running for PoeStashesHere {
         Ok(())
     }
 
-    async fn say_what_happens(&self, context: &Context) -> anyhow::Result<()> {
+    async fn print_plan(&self, context: &Context) -> anyhow::Result<()> {
         let position = self.stores.chain.read().await?.and_then(|status| status.progress.position);
         let place = match (position, self.settings.poe_start) {
             (Some(position), _) => format!("goes on from {position}"),
@@ -74,40 +74,40 @@ impl Running for PoeStashesHere {
 
     /// No work is left when the river has ended and every page is stored and consumed. A chain that has stopped is
     /// finished once its stored pages are consumed.
-    async fn look(&mut self, now: Timestamp) -> anyhow::Result<()> {
+    async fn observe(&mut self, now: Timestamp) -> anyhow::Result<()> {
         let Some(status) = self.stores.chain.read().await? else { return Ok(()) };
         let waiting = self.stores.stored.counts().await?.unfinished();
         let progress = &status.progress;
         let head = self.stores.heads.read().await?;
         let lag =
             progress.position.and_then(|position| measure(&head.samples, position, now)).and_then(|lag| lag.seconds);
-        self.say(now, in_words(progress, lag, waiting));
+        self.say(now, to_text(progress, lag, waiting));
         let is_handed_on = progress.open.is_empty() && waiting == 0;
-        self.work = match &progress.stopped {
-            Some(stopped) if is_handed_on => Work::Stopped(format!("{FLEET}: {}", stopped.reason)),
-            None if is_handed_on && progress.at_tail => Work::Done,
-            _ => Work::UnderWay,
+        self.work_state = match &progress.stopped {
+            Some(stopped) if is_handed_on => WorkState::Stopped(format!("{FLEET}: {}", stopped.reason)),
+            None if is_handed_on && progress.at_tail => WorkState::Done,
+            _ => WorkState::Working,
         };
         Ok(())
     }
 
-    async fn work(&mut self, _: Timestamp) -> anyhow::Result<Work> {
-        Ok(self.work.clone())
+    async fn work_state(&mut self, _: Timestamp) -> anyhow::Result<WorkState> {
+        Ok(self.work_state.clone())
     }
 
-    fn finish(&mut self) {}
+    fn close_display(&mut self) {}
 }
 
-impl PoeStashesHere {
+impl RunningPoeStashes {
     pub(super) fn new(
         stores: Stores,
         api: Arc<Api>,
         wakeups: Arc<dyn Wakeups>,
         settings: &Settings,
         context: &Context,
-    ) -> PoeStashesHere {
+    ) -> RunningPoeStashes {
         let (settings, output) = (settings.clone(), context.output.clone());
-        PoeStashesHere { stores, api, settings, wakeups, output, said: None, work: Work::UnderWay }
+        RunningPoeStashes { stores, api, settings, wakeups, output, said: None, work_state: WorkState::Working }
     }
 
     fn say(&mut self, now: Timestamp, text: String) {
@@ -119,7 +119,7 @@ impl PoeStashesHere {
     }
 }
 
-fn in_words(progress: &Progress, lag: Option<f64>, waiting: u64) -> String {
+fn to_text(progress: &Progress, lag: Option<f64>, waiting: u64) -> String {
     let mut text = format!("{} stored", count(progress.totals.stored, "page", "pages"));
     if progress.totals.lost > 0 {
         text.push_str(&format!(", {} lost", number(progress.totals.lost)));

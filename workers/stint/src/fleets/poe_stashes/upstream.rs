@@ -9,7 +9,7 @@ use stint_standins::PoeStashes;
 use stint_standins::poe_stashes::{Counting, Era, Faults, Options, Window};
 
 use crate::context::Context;
-use crate::fleets::fleet::{Act, Fleet};
+use crate::fleets::fleet::{Fleet, FleetCommand};
 use crate::fleets::serve::{HELP, serve};
 
 /// The public stash river of Path of Exile: pages, limits in headers, and bans.
@@ -79,12 +79,12 @@ struct Address {
 }
 
 #[async_trait(?Send)]
-impl Act for Arguments {
+impl FleetCommand for Arguments {
     /// Serves until Ctrl-C.
     async fn run(self, _: &'static dyn Fleet, context: &Context) -> anyhow::Result<()> {
         let options = options(&self, context)?;
         let upstream = PoeStashes::new(options.clone());
-        serve(upstream, self.port, |port| address(&options, port), in_words, context).await
+        serve(upstream, self.port, |port| address(&options, port), to_text, context).await
     }
 }
 
@@ -143,7 +143,7 @@ fn address(options: &Options, port: u16) -> Address {
     }
 }
 
-fn in_words(address: &Address) -> String {
+fn to_text(address: &Address) -> String {
     let Address { poe_client_id, poe_client_secret, poe_contact, poe_api_url, poe_token_url, poe_head_url, books } =
         address;
     format!(

@@ -16,10 +16,10 @@ use stint_poe_stashes::watcher::{Watcher, WatcherSettings};
 use tokio::sync::OnceCell;
 
 use super::stores::{Stores, breakers};
-use super::up::PoeStashesHere;
+use super::up::RunningPoeStashes;
 use crate::context::Context;
-use crate::fleets::fleet::{self, Running};
-use crate::wiring::{Backends, Diary};
+use crate::fleets::fleet::{self, RunningFleet};
+use crate::wiring::{Backends, ReportLog};
 
 /// Returns the client of the upstream, which all workers of a process share.
 fn api(settings: &Settings, backends: &Backends) -> anyhow::Result<Api> {
@@ -30,7 +30,7 @@ fn api(settings: &Settings, backends: &Backends) -> anyhow::Result<Api> {
 }
 
 /// Builds the workers of the fleet.
-pub(super) struct Workshop<'a> {
+pub(super) struct Workers<'a> {
     settings: &'a Settings,
     backends: &'a Backends,
     /// One client for all workers, because the upstream counts the requests per address.
@@ -38,9 +38,9 @@ pub(super) struct Workshop<'a> {
     stores: OnceCell<Stores>,
 }
 
-impl<'a> Workshop<'a> {
-    pub(super) fn new(settings: &'a Settings, backends: &'a Backends) -> Workshop<'a> {
-        Workshop { settings, backends, api: OnceCell::new(), stores: OnceCell::new() }
+impl<'a> Workers<'a> {
+    pub(super) fn new(settings: &'a Settings, backends: &'a Backends) -> Workers<'a> {
+        Workers { settings, backends, api: OnceCell::new(), stores: OnceCell::new() }
     }
 
     pub(super) async fn api(&self) -> anyhow::Result<Arc<Api>> {
@@ -54,8 +54,8 @@ impl<'a> Workshop<'a> {
 }
 
 #[async_trait]
-impl fleet::Workshop for Workshop<'_> {
-    async fn add(&self, registry: Registry, spec: &Spec) -> anyhow::Result<Registry> {
+impl fleet::WorkerBuilder for Workers<'_> {
+    async fn build_into(&self, registry: Registry, spec: &Spec) -> anyhow::Result<Registry> {
         let settings = self.settings;
         let Stores { chain, heads, pages, baton, stored } = self.stores().await?;
         Ok(match spec.name {
@@ -76,8 +76,8 @@ impl fleet::Workshop for Workshop<'_> {
         })
     }
 
-    async fn running(&self, _: &Diary, context: &Context) -> anyhow::Result<Box<dyn Running>> {
+    async fn running(&self, _: &ReportLog, context: &Context) -> anyhow::Result<Box<dyn RunningFleet>> {
         let (stores, api, wakeups) = (self.stores().await?, self.api().await?, self.backends.wakeups()?);
-        Ok(Box::new(PoeStashesHere::new(stores, api, wakeups, self.settings, context)))
+        Ok(Box::new(RunningPoeStashes::new(stores, api, wakeups, self.settings, context)))
     }
 }

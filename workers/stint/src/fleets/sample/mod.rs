@@ -16,10 +16,10 @@ use stint_core::registry::Registry;
 use stint_core::worker::{QueueTrigger, Spec, Worker};
 use stint_embedded::upkeep::FileSpec;
 
-use super::fleet::{Fleet, Running, Standing, Workshop};
-use super::settings::{FleetSettings, SettingsOf};
+use super::fleet::{Fleet, FleetStatus, RunningFleet, WorkerBuilder};
+use super::settings::{FleetSettings, SettingsParser};
 use crate::context::Context;
-use crate::wiring::{Backends, Diary, Needs, Uses};
+use crate::wiring::{BackendNeeds, Backends, OptionalPorts, ReportLog};
 use config::Settings;
 use sampler::Sampler;
 use store::MemorySamples;
@@ -44,8 +44,8 @@ impl Fleet for Sample {
         &WORKERS
     }
 
-    fn settings(&self) -> SettingsOf {
-        SettingsOf::of::<Settings>()
+    fn settings(&self) -> SettingsParser {
+        SettingsParser::of::<Settings>()
     }
 
     fn missing(&self, settings: &FleetSettings) -> Option<String> {
@@ -57,15 +57,15 @@ impl Fleet for Sample {
         Ok(())
     }
 
-    fn needs(&self) -> Needs {
-        Needs::of(Uses::default(), &WORKERS)
+    fn needs(&self) -> BackendNeeds {
+        BackendNeeds::of(OptionalPorts::default(), &WORKERS)
     }
 
     fn files(&self) -> &'static [FileSpec] {
         &[]
     }
 
-    fn beginning(&self) -> &'static str {
+    fn setup_commands(&self) -> &'static str {
         "`stint up sample`"
     }
 
@@ -81,13 +81,18 @@ impl Fleet for Sample {
         &[]
     }
 
-    fn open<'a>(&self, _: &'a FleetSettings, _: &'a Backends) -> Box<dyn Workshop + 'a> {
+    fn builder<'a>(&self, _: &'a FleetSettings, _: &'a Backends) -> Box<dyn WorkerBuilder + 'a> {
         Box::new(Workers::default())
     }
 
-    async fn status(&self, _: &FleetSettings, _: Option<&Backends>, _: Timestamp) -> anyhow::Result<Option<Standing>> {
+    async fn status(
+        &self,
+        _: &FleetSettings,
+        _: Option<&Backends>,
+        _: Timestamp,
+    ) -> anyhow::Result<Option<FleetStatus>> {
         let status = json!({ "fleet": "sample", "samples": 3 });
-        Standing::new(&status, true, |_, text| write!(text, "three samples")).map(Some)
+        FleetStatus::new(&status, true, |_, text| write!(text, "three samples")).map(Some)
     }
 }
 
@@ -98,15 +103,15 @@ struct Workers {
 }
 
 #[async_trait]
-impl Workshop for Workers {
-    async fn add(&self, registry: Registry, spec: &Spec) -> anyhow::Result<Registry> {
+impl WorkerBuilder for Workers {
+    async fn build_into(&self, registry: Registry, spec: &Spec) -> anyhow::Result<Registry> {
         match spec.name {
             name if name == Sampler::SPEC.name => Ok(registry.with(Sampler::new(self.samples.clone()))),
             name => bail!("there is no worker {name} in this fleet"),
         }
     }
 
-    async fn running(&self, _: &Diary, _: &Context) -> anyhow::Result<Box<dyn Running>> {
+    async fn running(&self, _: &ReportLog, _: &Context) -> anyhow::Result<Box<dyn RunningFleet>> {
         bail!("this fleet does not run")
     }
 }
@@ -119,7 +124,7 @@ mod tests {
     async fn every_worker_is_built() {
         let workers = Workers::default();
         for spec in &WORKERS {
-            let registry = workers.add(Registry::new(), spec).await.unwrap();
+            let registry = workers.build_into(Registry::new(), spec).await.unwrap();
             assert!(registry.find(&spec.id()).is_some(), "{spec:?}");
         }
     }

@@ -17,8 +17,8 @@ use stint_warcraftlogs::store::{Freshness, Rule, RuleStatus, UpstreamPause};
 
 use super::progress::Snapshot;
 use super::stores::Stores;
-use crate::fleets::fleet::Work;
-use crate::wiring::Diary;
+use crate::fleets::fleet::WorkState;
+use crate::wiring::ReportLog;
 
 /// After this many failures in a row, the databases are no longer waited for.
 const GIVE_UP: u32 = 3;
@@ -53,36 +53,36 @@ impl Drain {
     }
 
     /// Returns whether the fleet has work left. Wakes a worker that has work left and would not be woken soon.
-    pub(super) async fn work(
+    pub(super) async fn work_state(
         &mut self,
         stores: &Stores,
         settings: &Settings,
-        diary: &Diary,
+        report_log: &ReportLog,
         now: Timestamp,
-    ) -> anyhow::Result<Work> {
+    ) -> anyhow::Result<WorkState> {
         if !self.queues_are_empty {
             self.left = None;
-            return Ok(Work::UnderWay);
+            return Ok(WorkState::Working);
         }
         let rules = stores.rules.list().await?.documents;
-        let paused = match standing(&rules, stores, settings, now).await? {
-            Rules::Fresh => None,
-            Rules::Resting(reason) => Some(reason),
-            Rules::Unfinished => return Ok(Work::UnderWay),
+        let paused = match rules_state(&rules, stores, settings, now).await? {
+            RulesState::Fresh => None,
+            RulesState::Resting(reason) => Some(reason),
+            RulesState::Unfinished => return Ok(WorkState::Working),
         };
         if paused.is_none() && is_a_player_due(stores, settings, now).await? {
             self.wake(stores, ALL_FRESH, &Aggregator::SPEC.id(), now).await?;
-            return Ok(Work::UnderWay);
+            return Ok(WorkState::Working);
         }
         if databases_out_of_date(stores, now).await? {
-            let page = diary.of(&DbGenerator::SPEC.id());
-            if let Some(error) = page.error.filter(|_| page.failures >= GIVE_UP) {
-                return Ok(Work::Stopped(format!("{} fails: {error}", DbGenerator::SPEC.name)));
+            let reports = report_log.of(&DbGenerator::SPEC.id());
+            if let Some(error) = reports.error.filter(|_| reports.failures >= GIVE_UP) {
+                return Ok(WorkState::Stopped(format!("{} fails: {error}", DbGenerator::SPEC.name)));
             }
             self.wake(stores, GENERATE, &DbGenerator::SPEC.id(), now).await?;
-            return Ok(Work::UnderWay);
+            return Ok(WorkState::Working);
         }
-        Ok(paused.or_else(|| refused(&rules)).map_or(Work::Done, Work::Stopped))
+        Ok(paused.or_else(|| refused(&rules)).map_or(WorkState::Done, WorkState::Stopped))
     }
 
     /// Wakes a worker, unless it is about to be woken or was woken here a moment ago.
@@ -112,7 +112,7 @@ impl Drain {
 }
 
 /// The state of the rules.
-enum Rules {
+enum RulesState {
     /// All rules are fresh.
     Fresh,
     /// A rule is due or being read, or will be once there are points.
@@ -121,7 +121,12 @@ enum Rules {
     Resting(String),
 }
 
-async fn standing(rules: &[RuleStatus], stores: &Stores, settings: &Settings, now: Timestamp) -> anyhow::Result<Rules> {
+async fn rules_state(
+    rules: &[RuleStatus],
+    stores: &Stores,
+    settings: &Settings,
+    now: Timestamp,
+) -> anyhow::Result<RulesState> {
     let fresh_since = before(now, settings.discovery_delay());
     let keys = stores.pool.keys().await?;
     let points_at = keys.iter().map(|key| after(key.renews_at, AFTER_RESET)).max();
@@ -136,10 +141,10 @@ async fn standing(rules: &[RuleStatus], stores: &Stores, settings: &Settings, no
         match (pause, &source) {
             (Some(until), _) if !waits_for_points(until) => paused.insert(reason),
             (None, Some(source)) if !is_read => paused.insert(source.clone()),
-            _ => return Ok(Rules::Unfinished),
+            _ => return Ok(RulesState::Unfinished),
         };
     }
-    Ok(if paused.is_empty() { Rules::Fresh } else { Rules::Resting(Vec::from_iter(paused).join("; ")) })
+    Ok(if paused.is_empty() { RulesState::Fresh } else { RulesState::Resting(Vec::from_iter(paused).join("; ")) })
 }
 
 /// Describes the rules that rest until an operator changes them. Nothing waits for these rules, but what they request

@@ -27,11 +27,11 @@ use stint_embedded::upkeep::FileSpec;
 use stint_warcraftlogs::config::Settings;
 use stint_warcraftlogs::store::SqliteStore;
 
-use super::fleet::{Action, Collections, Fleet, Standing, Workshop};
-use super::settings::{FleetSettings, SettingsOf};
-use crate::wiring::{Backends, Needs};
+use super::fleet::{Collections, ErasedCommand, Fleet, FleetStatus, WorkerBuilder};
+use super::settings::{FleetSettings, SettingsParser};
+use crate::wiring::{BackendNeeds, Backends};
 use commands::data;
-use specs::{BEGINNING, WORKERS, needs, queue_settings, trigger};
+use specs::{SETUP_COMMANDS, WORKERS, needs, queue_settings, trigger};
 
 /// The fleet.
 pub(super) struct WarcraftLogs;
@@ -50,8 +50,8 @@ impl Fleet for WarcraftLogs {
         &WORKERS
     }
 
-    fn settings(&self) -> SettingsOf {
-        SettingsOf::of::<Settings>()
+    fn settings(&self) -> SettingsParser {
+        SettingsParser::of::<Settings>()
     }
 
     fn missing(&self, settings: &FleetSettings) -> Option<String> {
@@ -63,7 +63,7 @@ impl Fleet for WarcraftLogs {
         settings.get::<Settings>().check()
     }
 
-    fn needs(&self) -> Needs {
+    fn needs(&self) -> BackendNeeds {
         needs()
     }
 
@@ -71,8 +71,8 @@ impl Fleet for WarcraftLogs {
         &SqliteStore::FILES
     }
 
-    fn beginning(&self) -> &'static str {
-        BEGINNING
+    fn setup_commands(&self) -> &'static str {
+        SETUP_COMMANDS
     }
 
     fn queue(&self, settings: &FleetSettings, _: QueueTrigger) -> QueueSettings {
@@ -83,8 +83,8 @@ impl Fleet for WarcraftLogs {
         outages::upstreams_of(worker, settings.get())
     }
 
-    fn open<'a>(&self, settings: &'a FleetSettings, backends: &'a Backends) -> Box<dyn Workshop + 'a> {
-        Box::new(workers::Workshop::new(settings.get(), backends))
+    fn builder<'a>(&self, settings: &'a FleetSettings, backends: &'a Backends) -> Box<dyn WorkerBuilder + 'a> {
+        Box::new(workers::Workers::new(settings.get(), backends))
     }
 
     async fn status(
@@ -92,17 +92,17 @@ impl Fleet for WarcraftLogs {
         settings: &FleetSettings,
         backends: Option<&Backends>,
         now: Timestamp,
-    ) -> anyhow::Result<Option<Standing>> {
-        status::standing(settings.get(), backends, now).await.map(Some)
+    ) -> anyhow::Result<Option<FleetStatus>> {
+        status::read_status(settings.get(), backends, now).await.map(Some)
     }
 
     async fn parked(&self, queue: &str, settings: &FleetSettings, backends: &Backends) -> anyhow::Result<u64> {
-        let pool = backends.pool_to_look_at(settings.get::<Settings>().ledger()).await?;
+        let pool = backends.read_only_pool(settings.get::<Settings>().ledger()).await?;
         Ok(pool.count_parked(queue).await?)
     }
 
     /// Otherwise the purged players would count as queued for two weeks. Players that are parked may be queued twice.
-    async fn purged(&self, queue: &str, _: &FleetSettings, backends: &Backends) -> anyhow::Result<()> {
+    async fn after_purge(&self, queue: &str, _: &FleetSettings, backends: &Backends) -> anyhow::Result<()> {
         if queue == trigger().queue {
             stores::Collections::open(backends).await?.discovers.forget_queued().await?;
         }
@@ -110,25 +110,25 @@ impl Fleet for WarcraftLogs {
     }
 
     #[cfg(feature = "standins")]
-    fn demo(&self) -> Option<Action> {
-        Some(Action::of::<demo::Arguments>())
+    fn demo(&self) -> Option<ErasedCommand> {
+        Some(ErasedCommand::of::<demo::Arguments>())
     }
 
     #[cfg(feature = "standins")]
-    fn simulate(&self) -> Option<Action> {
-        Some(Action::of::<simulate::Arguments>())
+    fn simulate(&self) -> Option<ErasedCommand> {
+        Some(ErasedCommand::of::<simulate::Arguments>())
     }
 
     #[cfg(feature = "standins")]
-    fn upstream(&self) -> Option<Action> {
-        Some(Action::of::<upstream::Arguments>())
+    fn upstream(&self) -> Option<ErasedCommand> {
+        Some(ErasedCommand::of::<upstream::Arguments>())
     }
 
     fn collections(&self) -> Option<Collections> {
-        Some(Collections { import: Action::of::<data::Import>(), export: Action::of::<data::Export>() })
+        Some(Collections { import: ErasedCommand::of::<data::Import>(), export: ErasedCommand::of::<data::Export>() })
     }
 
-    fn commands(&self) -> Option<Action> {
-        Some(Action::of::<commands::Arguments>())
+    fn commands(&self) -> Option<ErasedCommand> {
+        Some(ErasedCommand::of::<commands::Arguments>())
     }
 }

@@ -5,8 +5,8 @@ use stint_core::ledger::{KeyState, KeyStatus};
 use stint_core::points::Points;
 
 use super::commands::keys::KeyView;
-use crate::moment::when;
-use crate::words::points;
+use crate::format::points;
+use crate::time_format::format_time;
 
 /// Returns the key whose points a refresh waits for, if it waits. A refresh may use the reserve.
 pub(super) fn refresh_waits_for_points(keys: &[&KeyStatus], needed: Points, now: Timestamp) -> Option<String> {
@@ -32,7 +32,7 @@ pub(super) fn waits_for_reset(
         return format!("waits for {name}, which was never read");
     }
     let resets = *renews_at > now && view.state != KeyState::Paused;
-    let renews = if resets { format!("resets {}", when(*renews_at, now)) } else { view.state_in_words(now) };
+    let renews = if resets { format!("resets {}", format_time(*renews_at, now)) } else { view.state_text(now) };
     let (needed, free) = (points(needed), points(free(key)));
     format!("waits for {name}: {needed} points needed, {free} free, {renews}")
 }

@@ -10,8 +10,8 @@ use stint_core::ports::{Counts, PortResult};
 use stint_core::worker::WorkerId;
 
 use super::stores::Stores;
-use crate::bars::{ProgressBar, ProgressStyle};
 use crate::output::Output;
+use crate::progress_bars::{ProgressBar, ProgressStyle};
 
 /// The time between two lines that only report that work continues.
 const LINE_EVERY: Duration = Duration::from_secs(5);
@@ -51,7 +51,7 @@ impl Snapshot {
         self.queue.unfinished() == 0 && self.parked == 0
     }
 
-    fn in_words(&self) -> String {
+    fn to_text(&self) -> String {
         let mut text = format!(
             "{} players done, {} queued, {} in flight, {} parked, concurrency {}",
             self.done,
@@ -106,8 +106,8 @@ struct Bars {
 impl Progress {
     /// Shows progress towards `total` players. Without a total, only the keys have bars that fill.
     pub(crate) fn new(output: &Output, total: Option<u64>) -> Progress {
-        let bars = output.is_watched().then(|| {
-            let players = output.bars().add(match total {
+        let bars = output.is_interactive().then(|| {
+            let players = output.progress_bars().add(match total {
                 Some(total) => ProgressBar::new(total),
                 None => ProgressBar::no_length(),
             });
@@ -139,7 +139,7 @@ impl Progress {
         if let Some(bars) = &mut self.bars {
             bars.show(snapshot, &self.output);
         } else if self.last.is_none_or(|(shown, _)| between(shown, snapshot.now) >= LINE_EVERY) {
-            self.output.line(&snapshot.in_words());
+            self.output.line(&snapshot.to_text());
             self.last = Some((snapshot.now, dry));
         }
         let shown = self.last.map_or(snapshot.now, |(shown, _)| shown);
@@ -167,7 +167,7 @@ impl Bars {
         ));
         for key in snapshot.keys.iter().filter(|key| !key.limit.is_zero()) {
             let bar = self.keys.entry(key.key.0.clone()).or_insert_with(|| {
-                let bar = output.bars().add(ProgressBar::new(0));
+                let bar = output.progress_bars().add(ProgressBar::new(0));
                 bar.set_style(style("{prefix:14} {bar:30} {msg}"));
                 bar.set_prefix(key.key.0.clone());
                 bar

@@ -76,7 +76,7 @@ pub(crate) struct Database {
 
 impl Report {
     /// Formats the report as text.
-    pub(crate) fn in_words(&self) -> String {
+    pub(crate) fn to_text(&self) -> String {
         let Report { players, budget, queue, invocations, .. } = self;
         let mut text = String::from("\n");
         let mut row = |name: &str, value: String| {

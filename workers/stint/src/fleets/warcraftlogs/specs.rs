@@ -12,19 +12,19 @@ use stint_warcraftlogs::rank_fetcher::RankFetcher;
 use stint_warcraftlogs::refresher::Refresher;
 use stint_warcraftlogs::reviver::Reviver;
 
-use crate::wiring::{Needs, Uses};
+use crate::wiring::{BackendNeeds, OptionalPorts};
 
 /// The workers, in the order in which data flows through them.
 pub(super) const WORKERS: [Spec; 6] =
     [Discover::SPEC, Aggregator::SPEC, RankFetcher::SPEC, Refresher::SPEC, Reviver::SPEC, DbGenerator::SPEC];
 
 /// The commands that set up a new installation.
-pub(super) const BEGINNING: &str = "`stint wcl rules add --help` and `stint up`";
+pub(super) const SETUP_COMMANDS: &str = "`stint wcl rules add --help` and `stint up`";
 
 /// Returns what the fleet needs of the backends.
-pub(super) fn needs() -> Needs {
-    let uses = Uses { key_pool: true, stores: true, records: true, wakeups: true };
-    Needs::of(uses, &WORKERS).with_earlier_records(&WORKERS)
+pub(super) fn needs() -> BackendNeeds {
+    let ports = OptionalPorts { key_pool: true, stores: true, records: true, wakeups: true };
+    BackendNeeds::of(ports, &WORKERS).with_earlier_records(&WORKERS)
 }
 
 /// Returns the trigger of the rank fetcher's queue.

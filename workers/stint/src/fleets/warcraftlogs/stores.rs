@@ -17,7 +17,7 @@ use stint_warcraftlogs::next_worker::{ALL_FRESH, NEXT_DUE};
 use stint_warcraftlogs::store::MongoStore;
 use stint_warcraftlogs::store::{Directory, Discovers, Milestones, Players, RefreshResults, Rules, SqliteStore, Zones};
 
-use super::specs::{BEGINNING, needs, queue_settings, trigger};
+use super::specs::{SETUP_COMMANDS, needs, queue_settings, trigger};
 use crate::context::Context;
 use crate::settings::from_environment;
 use crate::views::queue::QueueView;
@@ -40,24 +40,24 @@ impl Collections {
     pub(crate) async fn open(backends: &Backends) -> anyhow::Result<Collections> {
         let clock = backends.clock.clone();
         Ok(match backends.database()? {
-            Database::Sqlite(embedded) => Collections::of(SqliteStore::open(embedded, clock)?),
+            Database::Sqlite(embedded) => Collections::from_store(SqliteStore::open(embedded, clock)?),
             #[cfg(feature = "mongodb")]
-            Database::Mongo(mongo) => Collections::of(MongoStore::open(mongo, clock).await?),
+            Database::Mongo(mongo) => Collections::from_store(MongoStore::open(mongo, clock).await?),
         })
     }
 
     /// Opens the collections for reading only: in memory where there is no file yet.
-    async fn to_look_at(backends: &Backends) -> anyhow::Result<Collections> {
+    async fn open_read_only(backends: &Backends) -> anyhow::Result<Collections> {
         match backends.database()? {
             Database::Sqlite(_) if !SqliteStore::is_at(&backends.home) => {
                 let embedded = Embedded::in_memory(backends.clock.clone())?;
-                Ok(Collections::of(SqliteStore::open(&embedded, backends.clock.clone())?))
+                Ok(Collections::from_store(SqliteStore::open(&embedded, backends.clock.clone())?))
             }
             _ => Collections::open(backends).await,
         }
     }
 
-    fn of<S: Rules + Discovers + Players + Directory + Milestones + Zones + RefreshResults + 'static>(
+    fn from_store<S: Rules + Discovers + Players + Directory + Milestones + Zones + RefreshResults + 'static>(
         store: S,
     ) -> Collections {
         let store = Arc::new(store);
@@ -98,23 +98,23 @@ impl Stores {
     /// Opens the stores of an existing folder. A read-only command creates nothing.
     pub(crate) async fn existing(context: &Context) -> anyhow::Result<Stores> {
         ensure!(
-            context.is_installed(needs().uses)?,
+            context.is_installed(needs().ports)?,
             "there is nothing of Stint in {}: begin with {}, or name another folder with --home or STINT_HOME",
             context.home.display(),
-            BEGINNING
+            SETUP_COMMANDS
         );
         let backends = context.backends(&BackendSettings::from_environment()?, needs()).await?;
-        Stores::to_look_at(&from_environment()?, &backends).await
+        Stores::open_read_only(&from_environment()?, &backends).await
     }
 
     /// Opens the stores for reading only. No file is created.
-    pub(crate) async fn to_look_at(settings: &Settings, backends: &Backends) -> anyhow::Result<Stores> {
-        let pool = backends.pool_to_look_at(settings.ledger()).await?;
-        Stores::with(settings, backends, Collections::to_look_at(backends).await?, pool).await
+    pub(crate) async fn open_read_only(settings: &Settings, backends: &Backends) -> anyhow::Result<Stores> {
+        let pool = backends.read_only_pool(settings.ledger()).await?;
+        Stores::with(settings, backends, Collections::open_read_only(backends).await?, pool).await
     }
 
     /// Opens the stores selected by the environment. A folder is created if needed.
-    pub(crate) async fn of(context: &Context) -> anyhow::Result<Stores> {
+    pub(crate) async fn from_environment(context: &Context) -> anyhow::Result<Stores> {
         let backends = context.backends(&BackendSettings::from_environment()?, needs()).await?;
         let collections = Collections::open(&backends).await?;
         Stores::open(&from_environment()?, &backends, collections).await

@@ -14,17 +14,17 @@ use super::drained::Drain;
 use super::progress::{Progress, Snapshot};
 use super::stores::Stores;
 use crate::context::Context;
-use crate::fleets::fleet::{Running, Work};
+use crate::fleets::fleet::{RunningFleet, WorkState};
+use crate::format::{address, count};
 use crate::output::Output;
-use crate::wiring::Diary;
-use crate::words::{address, count};
+use crate::wiring::ReportLog;
 
 /// The fleet, and its observed progress.
-pub(super) struct WarcraftLogsHere {
+pub(super) struct RunningWarcraftLogs {
     stores: Stores,
     budget: Budget,
     settings: Settings,
-    diary: Diary,
+    report_log: ReportLog,
     output: Output,
     /// The number of queued players that was last printed.
     said: u64,
@@ -34,12 +34,12 @@ pub(super) struct WarcraftLogsHere {
 }
 
 #[async_trait(?Send)]
-impl Running for WarcraftLogsHere {
+impl RunningFleet for RunningWarcraftLogs {
     async fn start(&self, context: &Context) -> anyhow::Result<()> {
         Ok(start_fleet(&*self.stores.wakeups, context.clock.now()).await?)
     }
 
-    async fn say_what_happens(&self, context: &Context) -> anyhow::Result<()> {
+    async fn print_plan(&self, context: &Context) -> anyhow::Result<()> {
         let settings = &self.settings;
         let rules = self.stores.rules.list().await?.documents.len();
         let source = match settings.discovery_source {
@@ -66,7 +66,7 @@ impl Running for WarcraftLogsHere {
         Ok(())
     }
 
-    async fn look(&mut self, now: Timestamp) -> anyhow::Result<()> {
+    async fn observe(&mut self, now: Timestamp) -> anyhow::Result<()> {
         self.say_what_is_queued();
         let budget = &self.budget;
         let snapshot = Snapshot::take(&self.stores, &budget.worker, budget.concurrency_limit, now).await?;
@@ -77,38 +77,38 @@ impl Running for WarcraftLogsHere {
         Ok(())
     }
 
-    async fn work(&mut self, now: Timestamp) -> anyhow::Result<Work> {
-        self.drain.work(&self.stores, &self.settings, &self.diary, now).await
+    async fn work_state(&mut self, now: Timestamp) -> anyhow::Result<WorkState> {
+        self.drain.work_state(&self.stores, &self.settings, &self.report_log, now).await
     }
 
-    fn finish(&mut self) {
+    fn close_display(&mut self) {
         if let Some(progress) = self.progress.take() {
             progress.finish();
         }
     }
 }
 
-impl WarcraftLogsHere {
+impl RunningWarcraftLogs {
     pub(super) fn new(
         stores: Stores,
         budget: Budget,
         settings: &Settings,
-        diary: &Diary,
+        report_log: &ReportLog,
         context: &Context,
-    ) -> WarcraftLogsHere {
-        let (settings, diary, output) = (settings.clone(), diary.clone(), context.output.clone());
+    ) -> RunningWarcraftLogs {
+        let (settings, report_log, output) = (settings.clone(), report_log.clone(), context.output.clone());
         let progress = Some(Progress::new(&output, None));
-        WarcraftLogsHere { stores, budget, settings, diary, output, said: 0, drain: Drain::default(), progress }
+        RunningWarcraftLogs { stores, budget, settings, report_log, output, said: 0, drain: Drain::default(), progress }
     }
 
     /// Prints a line when more players were queued.
     fn say_what_is_queued(&mut self) {
-        let queued = self.diary.of(&Aggregator::SPEC.id()).sum("queued");
+        let queued = self.report_log.of(&Aggregator::SPEC.id()).total("queued");
         if queued == self.said {
             return;
         }
         self.said = queued;
-        let pages = count(self.diary.of(&Discover::SPEC.id()).sum("pages"), "page", "pages");
+        let pages = count(self.report_log.of(&Discover::SPEC.id()).total("pages"), "page", "pages");
         let players = count(queued, "player is", "players are");
         self.output
             .line(&format!("{players} queued, one message each, after {pages} of discovery; fetching their ranks"));

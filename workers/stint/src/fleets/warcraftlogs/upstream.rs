@@ -9,7 +9,7 @@ use stint_standins::WarcraftLogs;
 use stint_standins::warcraftlogs::{Options, SectionFaults};
 
 use crate::context::Context;
-use crate::fleets::fleet::{Act, Fleet};
+use crate::fleets::fleet::{Fleet, FleetCommand};
 use crate::fleets::serve::{HELP, serve};
 
 /// Warcraft Logs: points, tokens, and ranking pages.
@@ -60,12 +60,12 @@ struct Address {
 }
 
 #[async_trait(?Send)]
-impl Act for Arguments {
+impl FleetCommand for Arguments {
     /// Serves until Ctrl-C.
     async fn run(self, _: &'static dyn Fleet, context: &Context) -> anyhow::Result<()> {
         let options = options(&self, context);
         let upstream = WarcraftLogs::new(options.clone());
-        serve(upstream, self.port, |port| address(&options, port), in_words, context).await
+        serve(upstream, self.port, |port| address(&options, port), to_text, context).await
     }
 }
 
@@ -100,7 +100,7 @@ fn address(options: &Options, port: u16) -> Address {
     }
 }
 
-fn in_words(address: &Address) -> String {
+fn to_text(address: &Address) -> String {
     let Address { wcl_api_url, wcl_token_url, wcl_site_url, wcl_keys, wcl_window_seconds, books } = address;
     format!(
         "a stand-in of Warcraft Logs; its books are at {books}\nexport WCL_API_URL={wcl_api_url}\n\

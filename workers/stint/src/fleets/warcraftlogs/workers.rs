@@ -35,11 +35,11 @@ use tokio::sync::OnceCell;
 
 use super::specs::{queue_settings, trigger};
 use super::stores::{Collections, Stores};
-use super::up::WarcraftLogsHere;
+use super::up::RunningWarcraftLogs;
 
 use crate::context::Context;
-use crate::fleets::fleet::{self, Running};
-use crate::wiring::{Backends, Diary};
+use crate::fleets::fleet::{self, RunningFleet};
+use crate::wiring::{Backends, ReportLog};
 
 /// Returns the transport that reaches real upstreams, and stand-ins on loopback.
 pub(super) fn transport(settings: &Settings) -> anyhow::Result<Arc<dyn Transport>> {
@@ -48,7 +48,7 @@ pub(super) fn transport(settings: &Settings) -> anyhow::Result<Arc<dyn Transport
 }
 
 /// Builds the workers of the `warcraftlogs` fleet.
-pub(super) struct Workshop<'a> {
+pub(super) struct Workers<'a> {
     settings: &'a Settings,
     backends: &'a Backends,
     /// One budget for all workers, because it counts what the process has done.
@@ -58,10 +58,10 @@ pub(super) struct Workshop<'a> {
     collections: OnceCell<Collections>,
 }
 
-impl<'a> Workshop<'a> {
-    pub(super) fn new(settings: &'a Settings, backends: &'a Backends) -> Workshop<'a> {
+impl<'a> Workers<'a> {
+    pub(super) fn new(settings: &'a Settings, backends: &'a Backends) -> Workers<'a> {
         let (budget, transport, collections) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
-        Workshop { settings, backends, budget, transport, collections }
+        Workers { settings, backends, budget, transport, collections }
     }
 
     /// Returns the stores and queues of the fleet.
@@ -188,8 +188,8 @@ impl<'a> Workshop<'a> {
 }
 
 #[async_trait]
-impl fleet::Workshop for Workshop<'_> {
-    async fn add(&self, registry: Registry, spec: &Spec) -> anyhow::Result<Registry> {
+impl fleet::WorkerBuilder for Workers<'_> {
+    async fn build_into(&self, registry: Registry, spec: &Spec) -> anyhow::Result<Registry> {
         let (settings, strategy) = (self.settings, self.settings.budget_strategy);
         let players = || async { anyhow::Ok(self.collections().await?.players) };
         Ok(match spec.name {
@@ -221,9 +221,9 @@ impl fleet::Workshop for Workshop<'_> {
         })
     }
 
-    async fn running(&self, diary: &Diary, context: &Context) -> anyhow::Result<Box<dyn Running>> {
+    async fn running(&self, report_log: &ReportLog, context: &Context) -> anyhow::Result<Box<dyn RunningFleet>> {
         let (stores, budget) = (self.stores().await?, self.budget().await?);
-        Ok(Box::new(WarcraftLogsHere::new(stores, budget, self.settings, diary, context)))
+        Ok(Box::new(RunningWarcraftLogs::new(stores, budget, self.settings, report_log, context)))
     }
 }
 

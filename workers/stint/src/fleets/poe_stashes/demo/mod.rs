@@ -26,12 +26,12 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use super::stores::Stores;
-use super::workers::Workshop;
+use super::workers::Workers;
 use crate::context::Context;
 use crate::fleets::demo_folder::clear;
-use crate::fleets::fleet::{Act, Fleet};
+use crate::fleets::fleet::{Fleet, FleetCommand};
 use crate::fleets::settings::FleetSettings;
-use crate::hosting::{Installation, Opened};
+use crate::hosting::{Installation, OpenFleet};
 use crate::settings::defaults;
 use crate::shell;
 use crate::wiring::{Backends, Hosts};
@@ -73,14 +73,14 @@ struct Stage {
 }
 
 #[async_trait(?Send)]
-impl Act for Arguments {
+impl FleetCommand for Arguments {
     async fn run(self, fleet: &'static dyn Fleet, context: &Context) -> anyhow::Result<()> {
         let stage = Stage::set(fleet, &self, context).await?;
         let loops = stage.host.loops().into_iter().map(tokio::spawn).collect();
-        let played = stage.hosts.beside(vec![FLEET.to_owned()], stage.play(&self, context, loops)).await;
+        let played = stage.hosts.record_while(vec![FLEET.to_owned()], stage.play(&self, context, loops)).await;
         stage.stop.set();
         let report = played?;
-        context.output.result(&report, Report::in_words)?;
+        context.output.result(&report, Report::to_text)?;
         context.output.line(&stage.farewell());
         ensure!(report.pages.lost == 0 && report.chain.gaps == 0, "the chain is not whole");
         Ok(())
@@ -99,10 +99,11 @@ impl Stage {
         tokio::spawn(stint_standins::serve(upstream.clone(), clock.clone(), listener, std::future::pending()));
         let stop = Stop::default();
         let backends = Backends::local(&out, clock.clone())?;
-        let workshop = Arc::new(Workshop::new(&settings, &backends));
-        let (stores, api) = (workshop.stores().await?, workshop.api().await?);
+        let builder = Arc::new(Workers::new(&settings, &backends));
+        let (stores, api) = (builder.stores().await?, builder.api().await?);
         let all = FleetSettings::of_one(settings.clone());
-        let installation = Installation::build(vec![Opened { fleet, workshop }], &all, &backends, stop.clone()).await?;
+        let installation =
+            Installation::build(vec![OpenFleet { fleet, builder }], &all, &backends, stop.clone()).await?;
         let Window { max_hits, period, .. } = LIMIT;
         context.output.line(&format!(
             "a stand-in of the stash river that permits {max_hits} requests in {} s; state in {}",

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::words::number;
+use crate::format::number;
 
 /// The result of a run.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -58,7 +58,7 @@ pub(super) struct Bytes {
 }
 
 impl Report {
-    pub(super) fn in_words(&self) -> String {
+    pub(super) fn to_text(&self) -> String {
         let Report { pages, chain, limits, look_ahead, bytes, wall_seconds } = self;
         let lag = chain.lag_seconds.map_or_else(|| "unknown".to_owned(), |seconds| format!("{seconds:.0} s"));
         let ratio = bytes.raw as f64 / bytes.stored.max(1) as f64;

@@ -15,7 +15,7 @@ mod unpack;
 use async_trait::async_trait;
 
 use crate::context::Context;
-use crate::fleets::fleet::{Act, Fleet};
+use crate::fleets::fleet::{Fleet, FleetCommand};
 
 /// Warcraft Logs: its rules, keys, players and databases.
 #[derive(clap::Args)]
@@ -46,7 +46,7 @@ enum Command {
 }
 
 #[async_trait(?Send)]
-impl Act for Arguments {
+impl FleetCommand for Arguments {
     async fn run(self, _: &'static dyn Fleet, context: &Context) -> anyhow::Result<()> {
         match self.command {
             Command::Rules(arguments) => rules::run(arguments, context).await,

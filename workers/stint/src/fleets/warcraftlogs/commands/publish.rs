@@ -7,11 +7,11 @@ use serde::Serialize;
 use stint_warcraftlogs::addon::{Archive, write_archives};
 use stint_warcraftlogs::publish::{Git, Publication, PublishStep, Published, Publisher};
 
-use crate::bars::ProgressBar;
 use crate::context::Context;
 use crate::fleets::warcraftlogs::workers::git;
+use crate::format::number;
+use crate::progress_bars::ProgressBar;
 use crate::settings::from_environment;
-use crate::words::number;
 use stint_warcraftlogs::config::Settings;
 
 /// What to publish.
@@ -44,8 +44,8 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<()> {
     let folder = folder.unwrap_or_else(|| context.home.join("databases"));
     let repository = git(&settings, &context.home, &context.clock)
         .context("LUA_REPOSITORY is not set: it names the git repository that databases are pushed to")?;
-    let bar = match context.output.is_watched() {
-        true => context.output.bars().add(ProgressBar::new_spinner()),
+    let bar = match context.output.is_interactive() {
+        true => context.output.progress_bars().add(ProgressBar::new_spinner()),
         false => ProgressBar::hidden(),
     };
     let steps = bar.clone();
@@ -61,7 +61,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<()> {
     let published = published?;
     let target = settings.lua_archives.filter(|_| !arguments.dry_run);
     let archives = target.map(|target| write_archives(&folder, &target)).transpose()?.unwrap_or_default();
-    context.output.result(&Outcome { published, archives }, in_words)
+    context.output.result(&Outcome { published, archives }, to_text)
 }
 
 fn doing(step: PublishStep) -> &'static str {
@@ -73,7 +73,7 @@ fn doing(step: PublishStep) -> &'static str {
     }
 }
 
-fn in_words(outcome: &Outcome) -> String {
+fn to_text(outcome: &Outcome) -> String {
     let mut text = match &outcome.published {
         Published::Unchanged => "nothing changed\n".to_owned(),
         Published::Planned(publication) => said("would push", publication),
@@ -86,7 +86,7 @@ fn in_words(outcome: &Outcome) -> String {
 }
 
 fn said(verb: &str, publication: &Publication) -> String {
-    let mut text = format!("{verb} {}\n\n", publication.in_words());
+    let mut text = format!("{verb} {}\n\n", publication.to_text());
     for line in publication.message.lines() {
         text.push_str(format!("  {line}").trim_end());
         text.push('\n');

@@ -16,14 +16,14 @@ use stint_warcraftlogs::paid::PaidApi;
 use stint_warcraftlogs::raids::RAIDS;
 
 use crate::context::Context;
+use crate::escape::one_line;
 use crate::fleets::warcraftlogs::outages::api_breaker;
 use crate::fleets::warcraftlogs::specs::needs;
 use crate::fleets::warcraftlogs::stores::Stores;
 use crate::fleets::warcraftlogs::workers::transport;
-use crate::printable::one_line;
+use crate::format::count;
 use crate::settings::from_environment;
 use crate::table::Table;
-use crate::words::count;
 
 /// Which raids to list, and from where.
 #[derive(clap::Args)]
@@ -91,7 +91,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     };
     raids.retain(|raid| arguments.raid.is_none_or(|wanted| wanted == raid.id));
     raids.sort_by_key(|raid| raid.id);
-    context.output.result(&Listed { source, raids }, in_words)
+    context.output.result(&Listed { source, raids }, to_text)
 }
 
 fn built_in() -> Vec<RaidView> {
@@ -149,7 +149,7 @@ struct Shared {
 impl Shared {
     /// Opens the fleet's state. State that no fleet has used yet is kept in memory, so that nothing is created.
     async fn open(settings: &Settings, context: &Context) -> anyhow::Result<Shared> {
-        let stores = if context.is_installed(needs().uses)? { Some(Stores::existing(context).await?) } else { None };
+        let stores = if context.is_installed(needs().ports)? { Some(Stores::existing(context).await?) } else { None };
         let in_memory = Embedded::in_memory(context.clock.clone())?;
         let breakers: Arc<dyn Breakers> = match &stores {
             Some(stores) => stores.breakers.clone(),
@@ -166,7 +166,7 @@ impl Shared {
     }
 }
 
-fn in_words(listed: &Listed) -> String {
+fn to_text(listed: &Listed) -> String {
     if listed.raids.is_empty() {
         return "there is no such raid; `stint wcl raids` lists all of them\n".to_owned();
     }

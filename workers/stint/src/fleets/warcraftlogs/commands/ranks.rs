@@ -6,9 +6,9 @@ use std::iter::once;
 use stint_warcraftlogs::model::{AllStars, Difficulty, EncounterRank, RaidId, RaidRanks};
 use stint_warcraftlogs::names;
 
-use crate::printable::one_line;
+use crate::escape::one_line;
+use crate::format::number;
 use crate::table::Table;
-use crate::words::number;
 
 /// Ranks by raid and difficulty, as in a player's document.
 pub(super) type Raids = BTreeMap<RaidId, BTreeMap<Difficulty, RaidRanks>>;
@@ -31,7 +31,7 @@ const COLUMNS: [Column; 11] = [
 ];
 
 /// Formats all ranks of a player. An additional metric follows the first one.
-pub(super) fn in_words(raids: &Raids) -> String {
+pub(super) fn to_text(raids: &Raids) -> String {
     if raids.is_empty() {
         return "no ranks\n".to_owned();
     }
@@ -51,7 +51,7 @@ fn of_metric(ranks: &RaidRanks) -> String {
     let RaidRanks { metric, best, median, encounters, all_stars, metrics: _ } = ranks;
     let (metric, best, median) = (one_line(metric), percentile(*best), percentile(*median));
     let mut text = format!("  {metric}: best average {best}, median average {median}\n");
-    all_stars.iter().for_each(|all_stars| text.push_str(&format!("  all-stars{}\n", all_stars_in_words(all_stars))));
+    all_stars.iter().for_each(|all_stars| text.push_str(&format!("  all-stars{}\n", all_stars_text(all_stars))));
     if encounters.is_empty() {
         return text + "  no kills\n";
     }
@@ -67,7 +67,7 @@ fn of_metric(ranks: &RaidRanks) -> String {
 
 /// Formats all-star points: ` of Fire in partition 3: 910.852 points, 1,326 in the world, 317 in the region, 53 on the
 /// server`.
-fn all_stars_in_words(all_stars: &AllStars) -> String {
+fn all_stars_text(all_stars: &AllStars) -> String {
     let AllStars { spec, partition, points, rank, region_rank, server_rank } = all_stars;
     let spec = spec.as_ref().map(|spec| format!(" of {}", one_line(spec))).unwrap_or_default();
     let partition = partition.map(|partition| format!(" in partition {partition}")).unwrap_or_default();

@@ -12,8 +12,8 @@ use stint_warcraftlogs::lua::{Found, FoundRaid};
 use stint_warcraftlogs::model::{Difficulty, RaidId, Server, extended_date};
 
 use crate::context::Context;
-use crate::lines::{self, Lines};
-use crate::words::{count, number};
+use crate::document_writer::{self, DocumentWriter};
+use crate::format::{count, number};
 
 /// What to unpack.
 #[derive(clap::Args)]
@@ -68,12 +68,12 @@ struct Region {
 pub(crate) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     let Arguments { folder, region, out, force } = arguments;
     let wanted = wanted(folder, region.as_deref())?;
-    let target = out.as_deref().and_then(lines::named);
-    let mut lines = Lines::open(target, *force, context)?;
-    let written = write_all(folder, &wanted, &mut lines).and_then(|regions| Ok((regions, lines.finish()?)));
-    let Some((regions, players)) = lines::unless_enough_was_read(written)? else { return Ok(()) };
+    let target = out.as_deref().and_then(document_writer::file_or_stdout);
+    let mut writer = DocumentWriter::open(target, *force, context)?;
+    let written = write_all(folder, &wanted, &mut writer).and_then(|regions| Ok((regions, writer.finish()?)));
+    let Some((regions, players)) = document_writer::ok_unless_broken_pipe(written)? else { return Ok(()) };
     match target {
-        Some(file) => context.output.result(&Unpacked { file: file.to_owned(), regions, players }, in_words),
+        Some(file) => context.output.result(&Unpacked { file: file.to_owned(), regions, players }, to_text),
         None => Ok(()),
     }
 }
@@ -91,12 +91,12 @@ fn wanted(folder: &Path, region: Option<&str>) -> Result<Vec<String>> {
     Ok(vec![region])
 }
 
-fn write_all(folder: &Path, wanted: &[String], lines: &mut Lines) -> Result<Vec<Region>> {
+fn write_all(folder: &Path, wanted: &[String], writer: &mut DocumentWriter) -> Result<Vec<Region>> {
     let mut regions = Vec::new();
     for region in wanted {
         let mut unpacked = Region { region: region.clone(), players: 0 };
         for found in players(folder, region)? {
-            lines.write(&document(&found?)?)?;
+            writer.write(&document(&found?)?)?;
             unpacked.players += 1;
         }
         regions.push(unpacked);
@@ -110,7 +110,7 @@ fn document(found: &Found) -> Result<Document<'_>> {
     Ok(Document { name, class_id: *class_id, region, server, updated_at, raids })
 }
 
-fn in_words(unpacked: &Unpacked) -> String {
+fn to_text(unpacked: &Unpacked) -> String {
     let Unpacked { file, regions, players } = unpacked;
     let listed = regions.iter().map(|Region { region, players }| format!("{region} {}", number(*players)));
     let listed = listed.collect::<Vec<_>>().join(", ");

@@ -21,12 +21,12 @@ use stint_warcraftlogs::discover::Discover;
 
 use super::report::{Database, Invocations, Players, Queue, Report};
 use super::stores::Stores;
-use super::workers::Workshop;
+use super::workers::Workers;
 use crate::context::Context;
-use crate::fleets::fleet::{Act, Fleet};
+use crate::fleets::fleet::{Fleet, FleetCommand};
 use crate::fleets::settings::FleetSettings;
-use crate::hosting::{Installation, Looks, Opened, Until, here};
-use crate::wiring::Diary;
+use crate::hosting::{Installation, OpenFleet, PollInterval, WatchOptions, run_local};
+use crate::wiring::ReportLog;
 use stage::Stage;
 
 /// Warcraft Logs: players from discovery to Lua databases, under the budgets of a few keys.
@@ -64,25 +64,25 @@ struct Built {
 }
 
 #[async_trait(?Send)]
-impl Act for Arguments {
+impl FleetCommand for Arguments {
     async fn run(self, fleet: &'static dyn Fleet, context: &Context) -> anyhow::Result<()> {
         let stage = Stage::set(&self, context).await?;
-        let workshop = Arc::new(Workshop::new(&stage.settings, &stage.backends));
-        let built = Built { stores: workshop.stores().await?, budget: workshop.budget().await? };
+        let builder = Arc::new(Workers::new(&stage.settings, &stage.backends));
+        let built = Built { stores: builder.stores().await?, budget: builder.budget().await? };
         let settings = FleetSettings::of_one(stage.settings.clone());
-        let opened = vec![Opened { fleet, workshop }];
+        let opened = vec![OpenFleet { fleet, builder }];
         let installation = Installation::build(opened, &settings, &stage.backends, Stop::default()).await?;
         stage.add_rules(&*built.stores.rules, self.players).await?;
         let begun = stage.context.clock.now();
-        let until = Until { drained: true, looks: Looks::often() };
-        let ran = here(&installation, until, &stage.context).await?;
+        let options = WatchOptions { until_drained: true, interval: PollInterval::for_demo() };
+        let ran = run_local(&installation, options, &stage.context).await?;
         if ran.interrupted {
             bail!("interrupted; what was fetched so far is in {}", stage.out.display());
         }
-        let report = report(&stage, &built, &installation.diary, ran.totals).await?;
+        let report = report(&stage, &built, &installation.report_log, ran.totals).await?;
         let seconds = between(begun, stage.context.clock.now()).as_secs_f64();
         let report = Report { virtual_seconds: seconds, wall_seconds: seconds, ..report };
-        context.output.result(&report, Report::in_words)?;
+        context.output.result(&report, Report::to_text)?;
         context.output.line(&stage.farewell(&built).await?);
         ensure!(report.players.lost == 0, "{} players are lost", report.players.lost);
         Ok(())
@@ -90,14 +90,14 @@ impl Act for Arguments {
 }
 
 /// Adds up the results of a run, and compares them with the stand-in's records.
-async fn report(stage: &Stage, fleet: &Built, diary: &Diary, totals: Totals) -> anyhow::Result<Report> {
-    let (aggregator, discover) = (diary.of(&Aggregator::SPEC.id()), diary.of(&Discover::SPEC.id()));
-    let queued = aggregator.sum("queued");
+async fn report(stage: &Stage, fleet: &Built, report_log: &ReportLog, totals: Totals) -> anyhow::Result<Report> {
+    let (aggregator, discover) = (report_log.of(&Aggregator::SPEC.id()), report_log.of(&Discover::SPEC.id()));
+    let queued = aggregator.total("queued");
     let now = stage.context.clock.now();
     let emptied = fleet.stores.milestones.reached().await?.emptied;
-    let (from, to) = (aggregator.since("queued").unwrap_or(now), emptied.unwrap_or(now));
+    let (from, to) = (aggregator.first_above_zero("queued").unwrap_or(now), emptied.unwrap_or(now));
     let (seconds, players) = (between(from, to).as_secs_f64(), stage.players());
-    let (pages, rules) = (discover.sum("pages"), fleet.stores.rules.list().await?.documents.len());
+    let (pages, rules) = (discover.total("pages"), fleet.stores.rules.list().await?.documents.len());
     stage.context.output.line(&format!(
         "discovered {} players on {pages} ranking pages, by {rules} rules; fetched in {seconds:.1} s, {:.0} players a second",
         players.len(),
@@ -131,7 +131,7 @@ async fn report(stage: &Stage, fleet: &Built, diary: &Diary, totals: Totals) -> 
             dead_letters: counts.dead,
         },
         invocations: Invocations { total: totals.invocations, wasted: totals.wasted },
-        databases: databases(&diary.of(&DbGenerator::SPEC.id()).last.unwrap_or_default()),
+        databases: databases(&report_log.of(&DbGenerator::SPEC.id()).last.unwrap_or_default()),
         ..Report::default()
     })
 }

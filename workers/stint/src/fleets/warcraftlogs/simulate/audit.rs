@@ -19,8 +19,8 @@ use stint_warcraftlogs::store::Freshness;
 use super::outcome::{Capacity, Cloud, Flow, KeyOutcome, Left, Outcome, RankAges, WakeDelay, WindowOutcome};
 use super::plan::Plan;
 use super::stage::Stage;
+use super::text;
 use super::watch::Watch;
-use super::words;
 use crate::fleets::warcraftlogs::report::{Budget, Invocations, Players, Queue, Report};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -71,7 +71,7 @@ pub(super) fn report(plan: &Plan, stage: &Stage, seen: &Watch) -> anyhow::Result
         faults: faults(plan, &books),
         ..Outcome::default()
     };
-    outcome.verdict = words::verdict(plan, &outcome);
+    outcome.verdict = text::verdict(plan, &outcome);
     report.simulation = Some(Box::new(outcome));
     Ok(report)
 }

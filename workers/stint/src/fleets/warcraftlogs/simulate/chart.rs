@@ -106,7 +106,7 @@ fn points(outcome: &Outcome, time: Time) -> Vec<Series> {
     }
     let mut series = Vec::new();
     for (key, colour) in outcome.keys.iter().zip(COLOURS) {
-        let name = format!("{} of {}", key.key, crate::words::points(key.limit));
+        let name = format!("{} of {}", key.key, crate::format::points(key.limit));
         let granted = running_total(key, time, |_| key.limit.to_float());
         series.push(Series { name: String::new(), colour: lighter(colour), filled: false, points: granted });
         let spent = running_total(key, time, |window| window.spent.to_float());
@@ -174,7 +174,7 @@ fn draw_panel(panel: &Area<'_>, title: &str, series: &[Series], time: Time) -> a
         .x_labels(13)
         .y_labels(5)
         .x_label_formatter(&|at| short(*at))
-        .y_label_formatter(&|value| crate::words::number(*value as u64))
+        .y_label_formatter(&|value| crate::format::number(*value as u64))
         .label_style(("sans-serif", LABEL))
         .axis_desc_style(("sans-serif", LABEL))
         .light_line_style(WHITE)

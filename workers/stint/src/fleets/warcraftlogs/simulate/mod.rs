@@ -12,9 +12,9 @@ mod plan;
 mod rules;
 mod seeds;
 mod stage;
+mod text;
 mod upstream;
 mod watch;
-mod words;
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -30,9 +30,9 @@ use stint_warcraftlogs::budget::BudgetStrategy;
 use stint_warcraftlogs::config::Settings;
 
 use super::report::Report;
-use crate::bars::{ProgressBar, ProgressStyle};
 use crate::context::Context;
-use crate::fleets::fleet::{Act, Fleet};
+use crate::fleets::fleet::{Fleet, FleetCommand};
+use crate::progress_bars::{ProgressBar, ProgressStyle};
 use crate::settings::from_environment;
 use crate::usage::WrongUsage;
 use plan::Plan;
@@ -103,7 +103,7 @@ impl Arguments {
 }
 
 #[async_trait(?Send)]
-impl Act for Arguments {
+impl FleetCommand for Arguments {
     async fn run(self, _: &'static dyn Fleet, context: &Context) -> anyhow::Result<()> {
         let chart = &self.chart;
         if let Some(file) = chart.as_ref().filter(|file| file.extension().is_none_or(|kind| kind != "svg")) {
@@ -134,7 +134,7 @@ fn run_one(chart: Option<&Path>, plan: &Plan, context: &Context) -> anyhow::Resu
         chart::draw(file, plan, outcome, &seen)?;
     }
     report.wall_seconds = between(begun, context.clock.now()).as_secs_f64();
-    context.output.result(&report, words::in_words)
+    context.output.result(&report, text::to_text)
 }
 
 fn run_seeds(seeds: u64, plan: &Plan, context: &Context) -> anyhow::Result<()> {
@@ -143,7 +143,7 @@ fn run_seeds(seeds: u64, plan: &Plan, context: &Context) -> anyhow::Result<()> {
     let mut summary = seeds::play(plan, seeds, &from_environment()?, &|| bar.inc(1));
     bar.finish_and_clear();
     summary.wall_seconds = between(begun, context.clock.now()).as_secs_f64();
-    context.output.result(&summary, seeds::in_words)?;
+    context.output.result(&summary, seeds::to_text)?;
     ensure!(summary.failed.is_empty(), "{} of {seeds} seeds failed", summary.failed.len());
     Ok(())
 }
@@ -167,10 +167,10 @@ fn simulate(plan: &Plan, settings: Settings, tell: &dyn Fn(Duration)) -> anyhow:
 
 /// Returns a progress bar on stderr, if stderr is a terminal.
 fn progress(context: &Context, length: u64, template: &str) -> ProgressBar {
-    if !context.output.is_watched() {
+    if !context.output.is_interactive() {
         return ProgressBar::hidden();
     }
-    let bar = context.output.bars().add(ProgressBar::new(length));
+    let bar = context.output.progress_bars().add(ProgressBar::new(length));
     let style = ProgressStyle::with_template(template);
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar

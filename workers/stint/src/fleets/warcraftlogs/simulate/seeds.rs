@@ -16,8 +16,8 @@ use stint_warcraftlogs::config::Settings;
 use super::plan::Plan;
 use super::simulate;
 use crate::fleets::warcraftlogs::report::Report;
+use crate::format::{number, points};
 use crate::table::Table;
-use crate::words::{number, points};
 
 /// The number of failed seeds that are reported individually.
 const MOST_TOLD: usize = 20;
@@ -159,7 +159,7 @@ fn spread<T: Copy + Default>(figures: impl Iterator<Item = T>, worse: fn(&T, &T)
 }
 
 /// Formats the summary.
-pub(super) fn in_words(summary: &Summary) -> String {
+pub(super) fn to_text(summary: &Summary) -> String {
     let seeds = format!("{} seeds from {} on", number(summary.seeds), summary.first_seed);
     let verdict = match summary.failed.len() {
         0 => format!("yes: {seeds}, nothing lost, nothing overspent"),

@@ -44,7 +44,7 @@ use super::upstream::{Moody, Rankings};
 use crate::fleets::warcraftlogs::specs::trigger;
 
 /// When every simulation begins: 2026-01-01 00:00:00 UTC.
-const BEGINNING: i64 = 1_767_225_600;
+const START: i64 = 1_767_225_600;
 
 /// Pages that a rule names beyond those that are likely to exist, so that a pass has to detect the end itself.
 const SPARE_PAGES: u32 = 5;
@@ -84,7 +84,7 @@ pub(super) struct Stage {
 impl Stage {
     /// Creates all parts. Nothing runs yet.
     pub(super) fn set(plan: &Plan, settings: Settings) -> anyhow::Result<Stage> {
-        let started = Timestamp::from_second(BEGINNING)?;
+        let started = Timestamp::from_second(START)?;
         let clock = ManualClock::new(started);
         let time: Arc<dyn Clock> = Arc::new(clock.clone());
         let options = options(plan, &settings, started);

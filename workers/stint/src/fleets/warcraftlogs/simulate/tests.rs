@@ -43,7 +43,7 @@ fn with_every_fault_nothing_is_lost_and_nothing_overspent() {
     let plan = Plan { faults: Faults::all(), vary: true, ..plan(400, &[900, 600, 400], 12.0) };
     let seeds = extent(100, 500);
     let summary = seeds::play(&plan, seeds, &from_environment().unwrap(), &|| {});
-    assert!(summary.failed.is_empty(), "{}", seeds::in_words(&summary));
+    assert!(summary.failed.is_empty(), "{}", seeds::to_text(&summary));
     assert_eq!((summary.lost.worst, summary.overspent.worst, summary.refused_calls.worst), (0, Points::ZERO, 0));
     assert!(summary.ranked > 100 * seeds, "{summary:?}");
     for (fault, times) in &summary.faults {
@@ -70,7 +70,7 @@ fn a_seed_that_fails_names_the_command_that_repeats_it_and_the_others_go_on() {
         seeds::Played { seed: 7, command: plan.to_string(), report: Err("the books disagree".into()) },
         seeds::Played { seed: 8, command: String::new(), report: Ok(Report::default()) },
     ]);
-    let words = seeds::in_words(&seeds::Summary { first_seed: 7, seeds: 2, ..summary });
+    let words = seeds::to_text(&seeds::Summary { first_seed: 7, seeds: 2, ..summary });
     assert!(words.starts_with("no: 2 seeds from 7 on, and 1 of them failed\n"), "{words}");
     let command = "stint simulate --players 10 --key 900 --hours 1.5 --faults 5xx,kills --seed 1 --vary";
     assert!(words.ends_with(&format!("seed 7: the books disagree\n  {command}\n")), "{words}");
@@ -111,14 +111,14 @@ fn keys_that_suffice_are_reported_first() {
     let outcome = report.simulation.as_ref().unwrap();
     assert!(outcome.fits);
     assert_eq!(outcome.ages.never, 0);
-    let words = words::in_words(&report);
+    let words = text::to_text(&report);
     assert!(words.starts_with("yes: 2,000 players are done after "), "{words}");
 }
 
 #[test]
 fn insufficient_keys_are_reported_with_what_is_needed() {
     let report = play(&plan(60_000, &[3_600], 12.0));
-    let words = words::in_words(&report);
+    let words = text::to_text(&report);
     let first = words.lines().next().unwrap();
     assert!(first.starts_with("no: these keys serve ") && first.contains("60,000 players need "), "{first}");
 }

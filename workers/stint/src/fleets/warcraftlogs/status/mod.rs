@@ -1,8 +1,8 @@
 //! The state of the fleet.
 
 mod facts;
+mod text;
 mod waits;
-mod words;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -14,7 +14,7 @@ use stint_warcraftlogs::store::{Backlog, Freshness, PlayerCounts, UpstreamPause}
 use super::commands::keys::KeyView;
 use super::commands::rules::{RuleState, RuleView, pause_of, resting};
 use super::stores::Stores;
-use crate::fleets::fleet::Standing;
+use crate::fleets::fleet::FleetStatus;
 use crate::views::breakers::BreakerView;
 use crate::views::queue::QueueView;
 use crate::views::throttle::ThrottleView;
@@ -25,7 +25,7 @@ use facts::Facts;
 const RULES_SHOWN: usize = 20;
 
 #[derive(Serialize)]
-struct FleetStatus {
+struct WclStatus {
     fleet: &'static str,
     rules: RulesStatus,
     /// Upstreams that discovery leaves alone at the moment.
@@ -67,22 +67,22 @@ struct WorkerStatus {
 }
 
 /// Returns the state of the fleet, read from its stores. `backends` is `None` if this folder was never used.
-pub(super) async fn standing(
+pub(super) async fn read_status(
     settings: &Settings,
     backends: Option<&Backends>,
     now: Timestamp,
-) -> anyhow::Result<Standing> {
+) -> anyhow::Result<FleetStatus> {
     let freshness = Freshness::at(now, settings.refresh_after());
     let facts = match backends {
-        Some(backends) => Facts::read(&Stores::to_look_at(settings, backends).await?, &freshness).await?,
+        Some(backends) => Facts::read(&Stores::open_read_only(settings, backends).await?, &freshness).await?,
         None => Facts::default(),
     };
     let is_set_up = facts.is_set_up() || !settings.wcl_keys.is_empty();
-    let status = fleet_status(&facts, settings, now);
-    Standing::new(&status, is_set_up, |status, text| words::write(text, status, now))
+    let status = wcl_status(&facts, settings, now);
+    FleetStatus::new(&status, is_set_up, |status, text| text::write(text, status, now))
 }
 
-fn fleet_status(facts: &Facts, settings: &Settings, now: Timestamp) -> FleetStatus {
+fn wcl_status(facts: &Facts, settings: &Settings, now: Timestamp) -> WclStatus {
     let delay = settings.discovery_delay();
     let resting = resting(facts.upstreams.clone(), now);
     let upstream = pause_of(&resting, &upstream(settings));
@@ -90,7 +90,7 @@ fn fleet_status(facts: &Facts, settings: &Settings, now: Timestamp) -> FleetStat
     let mut rules: Vec<RuleView> = facts.rules.iter().map(view).collect();
     rules.sort_by_key(|rule| rule.state);
     let workers = waits::workers(facts, &rules, settings, now);
-    FleetStatus {
+    WclStatus {
         fleet: FLEET,
         rules: rules_status(rules),
         resting,

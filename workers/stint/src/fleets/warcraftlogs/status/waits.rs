@@ -22,10 +22,10 @@ use crate::fleets::warcraftlogs::commands::rules::{RuleState, RuleView, hint};
 use crate::fleets::warcraftlogs::outages::upstreams_of_discovery;
 use crate::fleets::warcraftlogs::points::{refresh_waits_for_points, waits_for_reset};
 use crate::fleets::warcraftlogs::specs::WORKERS;
-use crate::moment::when;
+use crate::format::{count, number, points};
+use crate::time_format::format_time;
 use crate::views::queue::QueueView;
 use crate::views::throttle::ThrottleView;
-use crate::words::{count, number, points};
 
 /// If a worker is late by more than its time-out and this grace, no process runs the fleet.
 const GRACE: std::time::Duration = std::time::Duration::from_secs(60);
@@ -76,7 +76,7 @@ pub(super) fn hints(facts: &Facts, settings: &Settings, now: Timestamp) -> Vec<S
     if facts.wakeups.is_empty() {
         hints.push("the fleet was never started here; start it: stint up".into());
     } else if let Some(spec) = WORKERS.iter().find(|spec| late(spec)) {
-        let due = facts.next_run(spec).map(|at| when(at, now)).unwrap_or_default();
+        let due = facts.next_run(spec).map(|at| format_time(at, now)).unwrap_or_default();
         hints.push(format!("{} was due {due} and did not run: is `stint up` running?", spec.name));
     }
     // Commands without a queue name mean the backlog.
@@ -115,7 +115,7 @@ fn says(spec: &Spec, facts: &Facts, rules: &[RuleView], settings: &Settings, now
 }
 
 fn of(rule: &RuleView) -> String {
-    format!("{} in {}", rule.raid_in_words(), rule.difficulty_in_words())
+    format!("{} in {}", rule.raid_text(), rule.difficulty_text())
 }
 
 /// Describes the discovery worker. `rules` are sorted by state, running ones first. `outage` delays all of them.
@@ -127,16 +127,16 @@ fn discover(rules: &[RuleView], outage: Option<String>, now: Timestamp) -> Strin
     let next_due = rules.iter().filter_map(|rule| rule.next_due).min();
     match (rules.first(), next_due) {
         (None, _) => "waits for a discovery rule".into(),
-        (Some(rule), _) if rule.state == RuleState::Running => format!("{}: {}", of(rule), rule.state_in_words(now)),
+        (Some(rule), _) if rule.state == RuleState::Running => format!("{}: {}", of(rule), rule.state_text(now)),
         (Some(rule), Some(due)) if rule.state == RuleState::Fresh => {
-            format!("nothing to do: every rule is fresh, the next is due {}", when(due, now))
+            format!("nothing to do: every rule is fresh, the next is due {}", format_time(due, now))
         }
         (Some(rule), _) if rule.state == RuleState::Resting => {
             let other = rules.iter().find(|rule| matches!(rule.state, RuleState::Due | RuleState::Interrupted));
             let rule = other.unwrap_or(rule);
-            format!("{} is {}", of(rule), rule.state_in_words(now))
+            format!("{} is {}", of(rule), rule.state_text(now))
         }
-        (Some(rule), _) => format!("{} is {}", of(rule), rule.state_in_words(now)),
+        (Some(rule), _) => format!("{} is {}", of(rule), rule.state_text(now)),
     }
 }
 
@@ -158,7 +158,7 @@ fn aggregator(facts: &Facts, rules: &[RuleView], settings: &Settings, now: Times
     };
     // The worker itself only knows that it must wait; the rule's own view has names and local times.
     let rule = rules.iter().find(|rule| rule.state != RuleState::Fresh && !rule.rests_until_changed());
-    let reason = rule.map_or(reason, |rule| format!("{}: {}", of(rule), rule.state_in_words(now)));
+    let reason = rule.map_or(reason, |rule| format!("{}: {}", of(rule), rule.state_text(now)));
     format!("waits for {reason}; meanwhile {players}")
 }
 
@@ -190,7 +190,7 @@ fn waits_for_points(facts: &Facts, needed: Points, now: Timestamp) -> Option<Str
         return Some(waits_for_reset(next, |key| key.free, needed, now));
     };
     let (name, kept) = (&key.key, points(key.reserved));
-    Some(format!("waits for {name}: it keeps {kept} points for refreshes until {}", when(key.released_at, now)))
+    Some(format!("waits for {name}: it keeps {kept} points for refreshes until {}", format_time(key.released_at, now)))
 }
 
 fn reviver(facts: &Facts, now: Timestamp) -> String {
@@ -202,7 +202,7 @@ fn reviver(facts: &Facts, now: Timestamp) -> String {
                 0 => "look for points".to_owned(),
                 parked => format!("un-park {}", count(parked, "message", "messages")),
             };
-            format!("wakes {} to {unpark}", when(wakeup.at, now))
+            format!("wakes {} to {unpark}", format_time(wakeup.at, now))
         }
         None => "nothing to do: no message waits for points".into(),
     }

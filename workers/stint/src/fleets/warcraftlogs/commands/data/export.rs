@@ -10,10 +10,10 @@ use stint_warcraftlogs::store::{Damaged, Page};
 
 use super::Collection;
 use crate::context::Context;
-use crate::fleets::fleet::{Act, Fleet};
+use crate::document_writer::{self, DocumentWriter};
+use crate::fleets::fleet::{Fleet, FleetCommand};
 use crate::fleets::warcraftlogs::stores::Stores;
-use crate::lines::{self, Lines};
-use crate::words::count;
+use crate::format::count;
 
 /// The number of documents read at a time. It bounds the memory used, whatever the size of the collection.
 const PAGE: usize = 1_000;
@@ -46,7 +46,7 @@ struct Exported {
 }
 
 #[async_trait(?Send)]
-impl Act for Export {
+impl FleetCommand for Export {
     async fn run(self, _: &'static dyn Fleet, context: &Context) -> Result<()> {
         run(&self, context).await
     }
@@ -54,27 +54,27 @@ impl Act for Export {
 
 async fn run(arguments: &Export, context: &Context) -> Result<()> {
     let Export { collection, file, force, .. } = arguments;
-    let target = lines::named(file);
-    let lines = Lines::open(target, *force, context)?;
+    let target = document_writer::file_or_stdout(file);
+    let writer = DocumentWriter::open(target, *force, context)?;
     let stores = Stores::existing(context).await?;
-    let mut exporting = Exporting { arguments, context, lines, bad: 0 };
+    let mut exporting = Exporting { arguments, context, writer, bad: 0 };
     let written = match exporting.write_all(&stores).await {
-        Ok(()) => exporting.lines.finish(),
+        Ok(()) => exporting.writer.finish(),
         Err(error) => Err(error),
     };
-    let Some(documents) = lines::unless_enough_was_read(written)? else { return Ok(()) };
+    let Some(documents) = document_writer::ok_unless_broken_pipe(written)? else { return Ok(()) };
     if target.is_none() {
         return Ok(());
     }
     let exported = Exported { collection: *collection, file: file.clone(), documents, bad: exporting.bad };
-    context.output.result(&exported, in_words)
+    context.output.result(&exported, to_text)
 }
 
 /// A running export.
 struct Exporting<'a> {
     arguments: &'a Export,
     context: &'a Context,
-    lines: Lines,
+    writer: DocumentWriter,
     bad: u64,
 }
 
@@ -120,11 +120,11 @@ impl Exporting<'_> {
             self.context.output.warning(&text);
             self.bad += 1;
         }
-        page.documents.iter().try_for_each(|document| self.lines.write(document))
+        page.documents.iter().try_for_each(|document| self.writer.write(document))
     }
 }
 
-fn in_words(exported: &Exported) -> String {
+fn to_text(exported: &Exported) -> String {
     let Exported { collection, file, documents, bad } = exported;
     let left_out = if *bad > 0 {
         format!(", and left out {}", count(*bad, "bad document", "bad documents"))

@@ -16,13 +16,13 @@ use super::batch::{self, Batch};
 use super::documents::{Documents, Text};
 use super::raidlogs::{self, KnownServers};
 use super::unknown::Unknown;
-use crate::bars::{ProgressBar, ProgressStyle};
 use crate::context::Context;
-use crate::fleets::fleet::{Act, Fleet};
+use crate::escape::one_line;
+use crate::fleets::fleet::{Fleet, FleetCommand};
 use crate::fleets::warcraftlogs::stores::Stores;
-use crate::printable::one_line;
+use crate::format::{count, number};
+use crate::progress_bars::{ProgressBar, ProgressStyle};
 use crate::usage::WrongUsage;
-use crate::words::{count, number};
 
 /// The number of documents per transaction. It bounds the memory used, whatever the size of the file.
 const BATCH: usize = 1_000;
@@ -84,7 +84,7 @@ struct Imported {
 }
 
 #[async_trait(?Send)]
-impl Act for Import {
+impl FleetCommand for Import {
     async fn run(self, _: &'static dyn Fleet, context: &Context) -> Result<()> {
         run(&self, context).await
     }
@@ -98,7 +98,7 @@ async fn run(arguments: &Import, context: &Context) -> Result<()> {
     }
     let reader = open(file, context)?;
     // A dry run creates nothing, not even a folder.
-    let stores = if *dry_run { None } else { Some(Stores::of(context).await?) };
+    let stores = if *dry_run { None } else { Some(Stores::from_environment(context).await?) };
     let mut importing = Importing {
         arguments,
         context,
@@ -125,7 +125,7 @@ async fn run(arguments: &Import, context: &Context) -> Result<()> {
     }
     let collection = *collection;
     let imported = Imported { collection, documents: stored, bad, dry_run: *dry_run, players, unknown_fields: unknown };
-    context.output.result(&imported, in_words)
+    context.output.result(&imported, to_text)
 }
 
 /// A running import.
@@ -246,10 +246,10 @@ fn open(path: &Path, context: &Context) -> Result<Box<dyn io::BufRead>> {
         (Box::new(file), length)
     };
     let buffered = |input| Box::new(BufReader::with_capacity(1 << 18, input));
-    if !context.output.is_watched() {
+    if !context.output.is_interactive() {
         return Ok(buffered(input));
     }
-    let bar = context.output.bars().add(ProgressBar::no_length());
+    let bar = context.output.progress_bars().add(ProgressBar::no_length());
     let template = match length {
         Some(length) => {
             bar.set_length(length);
@@ -265,7 +265,7 @@ fn name(file: &Path) -> String {
     if file == Path::new("-") { "standard input".to_owned() } else { file.display().to_string() }
 }
 
-fn in_words(imported: &Imported) -> String {
+fn to_text(imported: &Imported) -> String {
     let Imported { collection, documents, bad, dry_run, players, .. } = imported;
     let players = players.as_ref().map_or_else(String::new, |ImportCounts { new, updated, older }| {
         format!("{} new, {} updated, {} older than what is stored\n", number(*new), number(*updated), number(*older))

@@ -4,8 +4,8 @@ use serde::Serialize;
 use stint_core::ledger::{CostClass, Costs};
 use stint_core::points::Points;
 
+use crate::format::{number, points};
 use crate::table::Table;
-use crate::words::{number, points};
 
 /// If the latest calls differ from all calls by at least this share, the drift is reported.
 const DRIFT: f64 = 0.1;
@@ -56,7 +56,7 @@ impl CallCosts {
 }
 
 /// Formats the costs as a table, with advice for the operator.
-pub(super) fn costs_in_words(costs: &[CallCosts], declared: Points) -> String {
+pub(super) fn costs_text(costs: &[CallCosts], declared: Points) -> String {
     let headings = ["units of a call", ">calls", ">mean a unit", ">latest", ">98 % up to", ">most", ">of the budget"];
     let mut table = Table::new(headings);
     for class in costs {
@@ -93,7 +93,7 @@ mod tests {
         (0..100).for_each(|_| costs.count(15, Points::whole(45)));
         (0..64).for_each(|_| costs.count(1, Points::whole(6)));
         let declared = Points::whole(5);
-        insta::assert_snapshot!(costs_in_words(&CallCosts::all(&costs, declared), declared), @"
+        insta::assert_snapshot!(costs_text(&CallCosts::all(&costs, declared), declared), @"
         UNITS OF A CALL  CALLS  MEAN A UNIT  LATEST  98 % UP TO  MOST  OF THE BUDGET
         1                  964         4.13    5.27           6     6          120 %
         9 to 16            100            3       3           3     3           60 %

@@ -17,13 +17,13 @@ use stint_warcraftlogs::reviver::Reviver;
 use crate::context::Context;
 use crate::fleets::warcraftlogs::outages::api_breaker;
 use crate::fleets::warcraftlogs::stores::Stores;
-use crate::moment::{Moment, parse_length, when};
 use crate::settings::from_environment;
+use crate::time_format::{TimeArgument, format_time, parse_duration};
 use stint_warcraftlogs::config::Settings;
 
-use costs::{CallCosts, costs_in_words};
-pub(crate) use view::{KeyView, keys_in_words};
-use windows::{Windows, windows_in_words};
+use costs::{CallCosts, costs_text};
+pub(crate) use view::{KeyView, keys_text};
+use windows::{Windows, windows_text};
 
 /// Shows keys, or rests one.
 #[derive(clap::Args)]
@@ -59,10 +59,10 @@ struct Pause {
     /// The key: its client id.
     key: String,
     /// Until this time: 15:00, '2026-11-20 15:00' (local) or 2026-11-20T15:00:00Z.
-    #[arg(long, group = "end", value_name = "TIME", value_parser = Moment::parse)]
-    until: Option<Moment>,
+    #[arg(long, group = "end", value_name = "TIME", value_parser = TimeArgument::parse)]
+    until: Option<TimeArgument>,
     /// For this long: 90s, 2h, '1d 12h'.
-    #[arg(long = "for", group = "end", value_name = "DURATION", value_parser = parse_length)]
+    #[arg(long = "for", group = "end", value_name = "DURATION", value_parser = parse_duration)]
     length: Option<std::time::Duration>,
 }
 
@@ -112,7 +112,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
             let Some(until) = exact.or_else(|| pause.length.map(|length| after(now, length))) else {
                 bail!("--until: there is no such time here");
             };
-            ensure!(until > now, "--until: {} is in the past", when(until, now));
+            ensure!(until > now, "--until: {} is in the past", format_time(until, now));
             set(&pause.key, Some(until), context).await
         }
         Some(Action::Resume(resume)) => set(&resume.key, None, context).await,
@@ -132,14 +132,14 @@ async fn list(windows: Option<u32>, context: &Context) -> anyhow::Result<()> {
     let costs = CallCosts::all(&pool.costs().await?, declared);
     let listed = Listed { keys: KeyView::all(&keys, now), costs, windows };
     context.output.result(&listed, |listed| {
-        let mut text = keys_in_words(&listed.keys, now);
+        let mut text = keys_text(&listed.keys, now);
         if !listed.costs.is_empty() {
             text.push('\n');
-            text.push_str(&costs_in_words(&listed.costs, declared));
+            text.push_str(&costs_text(&listed.costs, declared));
         }
         if let Some(windows) = &listed.windows {
             text.push('\n');
-            text.push_str(&windows_in_words(windows, now));
+            text.push_str(&windows_text(windows, now));
         }
         text
     })
@@ -158,7 +158,7 @@ async fn set(key: &str, until: Option<Timestamp>, context: &Context) -> anyhow::
     }
     context.output.result(&Changed { key: key.to_owned(), paused_until: until }, |_| match until {
         Some(until) => {
-            format!("{key} is paused until {}; end it with `stint wcl keys resume {key}`\n", when(until, now))
+            format!("{key} is paused until {}; end it with `stint wcl keys resume {key}`\n", format_time(until, now))
         }
         None => format!("{key} is in use again\n"),
     })

@@ -6,9 +6,9 @@ use stint_core::clock::between;
 use stint_core::ledger::{Doubt, KeyState, KeyStatus, Refusal};
 use stint_core::points::Points;
 
-use crate::moment::when;
+use crate::format::{number, points};
 use crate::table::Table;
-use crate::words::{number, points};
+use crate::time_format::format_time;
 
 /// A key at one moment. A value that was never read is absent, not zero.
 #[derive(Clone, Debug, Serialize)]
@@ -68,7 +68,7 @@ impl KeyView {
     }
 
     /// Returns `open`, or why the key grants no hold.
-    pub(crate) fn state_in_words(&self, now: Timestamp) -> String {
+    pub(crate) fn state_text(&self, now: Timestamp) -> String {
         match (self.state, self.limit, self.paused_until) {
             (KeyState::Open, ..) if self.doubt == Some(Doubt::Limit) => {
                 "open; one response reported another limit, and the lower one counts until a second agrees".into()
@@ -84,7 +84,7 @@ impl KeyView {
             }
             (KeyState::Stale, Some(_), _) => "its window is over, and the new one not read yet".into(),
             (KeyState::Paused, _, Some(until)) => {
-                let until = when(until, now);
+                let until = format_time(until, now);
                 match self.refusal {
                     Some(Refusal::Points) => format!("refused until {until}: its points are used up"),
                     Some(Refusal::Credentials) => format!("refused until {until}: check its id and secret"),
@@ -98,7 +98,7 @@ impl KeyView {
 }
 
 /// Formats all keys as a table.
-pub(crate) fn keys_in_words(keys: &[KeyView], now: Timestamp) -> String {
+pub(crate) fn keys_text(keys: &[KeyView], now: Timestamp) -> String {
     if keys.is_empty() {
         return "no key is known yet; set WCL_KEYS to id:secret and start `stint up`\n".into();
     }
@@ -107,10 +107,10 @@ pub(crate) fn keys_in_words(keys: &[KeyView], now: Timestamp) -> String {
     let mut table = Table::new(headings);
     for key in keys {
         let limit = key.limit.map_or_else(|| "?".to_owned(), points);
-        let resets = key.resets_at.map_or_else(|| "?".to_owned(), |at| when(at, now));
+        let resets = key.resets_at.map_or_else(|| "?".to_owned(), |at| format_time(at, now));
         let amounts = [key.spent, key.held, key.unconfirmed, key.free, key.reserved].map(points);
         let [spent, held, unconfirmed, free, reserved] = amounts;
-        let state = key.state_in_words(now);
+        let state = key.state_text(now);
         table.row([
             key.key.clone(),
             limit,

@@ -6,9 +6,9 @@ use stint_core::ledger::{KeyStatus, WindowRecord};
 use stint_core::points::Points;
 use stint_core::ports::{KeyPool, PortResult};
 
-use crate::moment::clock_time;
+use crate::format::{count, points};
 use crate::table::Table;
-use crate::words::{count, points};
+use crate::time_format::clock_time;
 
 /// The last windows of each key, and their totals.
 #[derive(Serialize)]
@@ -52,7 +52,7 @@ impl Windows {
     }
 }
 
-pub(super) fn windows_in_words(windows: &Windows, now: Timestamp) -> String {
+pub(super) fn windows_text(windows: &Windows, now: Timestamp) -> String {
     if windows.windows.is_empty() {
         return "no window has ended yet\n".into();
     }

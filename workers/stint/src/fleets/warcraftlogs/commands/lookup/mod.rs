@@ -12,7 +12,7 @@ use stint_warcraftlogs::names;
 
 use super::ranks::{self, Raids};
 use crate::context::Context;
-use crate::printable::one_line;
+use crate::escape::one_line;
 use crate::usage::WrongUsage;
 use suggest::suggestion;
 
@@ -44,7 +44,7 @@ pub(crate) fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()
         })?,
     };
     match lookup(folder, region, server, name)? {
-        Some(found) => context.output.result(&found, in_words),
+        Some(found) => context.output.result(&found, to_text),
         None => bail!(
             "there is no {name} of {server} in the database of {}{}",
             region.to_ascii_uppercase(),
@@ -53,14 +53,14 @@ pub(crate) fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()
     }
 }
 
-fn in_words(found: &Found) -> String {
+fn to_text(found: &Found) -> String {
     let Found { region, server, name, class_id, updated_at, raids } = found;
     let (name, server, class) = (one_line(name), one_line(&server.name), names::class(*class_id));
     let of_raid = |difficulties: &BTreeMap<Difficulty, FoundRaid>| {
         difficulties.iter().map(|(difficulty, ranks)| (*difficulty, as_stored(ranks))).collect()
     };
     let raids: Raids = raids.iter().map(|(raid, difficulties)| (*raid, of_raid(difficulties))).collect();
-    format!("{name} of {server} ({region}), {class}, updated {updated_at}\n{}", ranks::in_words(&raids))
+    format!("{name} of {server} ({region}), {class}, updated {updated_at}\n{}", ranks::to_text(&raids))
 }
 
 /// Converts ranks into their stored form. Fields that a database does not have stay empty.

@@ -19,7 +19,7 @@ pub(super) fn suggestion(folder: &Path, region: &str, server: &str, name: &str) 
     for player in players(folder, &region.to_ascii_uppercase())? {
         candidates.consider(&player?, server, name);
     }
-    Ok(candidates.in_words(server))
+    Ok(candidates.into_text(server))
 }
 
 /// The most similar players and servers of a region.
@@ -61,7 +61,7 @@ impl Candidates {
         is_named
     }
 
-    fn in_words(self, server: &str) -> String {
+    fn into_text(self, server: &str) -> String {
         if !self.server_exists {
             let servers = self.servers.names();
             let unknown = format!("; it has no server '{server}'");

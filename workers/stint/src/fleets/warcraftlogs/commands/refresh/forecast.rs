@@ -9,7 +9,7 @@ use stint_warcraftlogs::refresher::Refresher;
 
 use crate::fleets::warcraftlogs::points::refresh_waits_for_points;
 use crate::fleets::warcraftlogs::stores::Stores;
-use crate::words;
+use crate::format;
 
 /// What a refresh will wait for.
 #[derive(Serialize)]
@@ -45,10 +45,10 @@ impl Forecast {
         Ok(Forecast { points_free, waits_for, is_idle })
     }
 
-    pub(super) fn in_words(&self) -> String {
+    pub(super) fn to_text(&self) -> String {
         match &self.waits_for {
             Some(reason) => format!("{reason}\n"),
-            None => format!("{} points are free for it now\n", words::points(self.points_free)),
+            None => format!("{} points are free for it now\n", format::points(self.points_free)),
         }
     }
 }

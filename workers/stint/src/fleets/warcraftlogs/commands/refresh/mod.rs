@@ -15,9 +15,9 @@ use stint_warcraftlogs::names;
 use stint_warcraftlogs::player_ref::{PlayerRef, parse_region};
 
 use crate::context::Context;
+use crate::escape::one_line;
 use crate::fleets::warcraftlogs::stores::Stores;
-use crate::hosting::Looks;
-use crate::printable::one_line;
+use crate::hosting::PollInterval;
 use crate::settings::from_environment;
 use forecast::Forecast;
 use stint_warcraftlogs::config::Settings;
@@ -94,8 +94,9 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     if arguments.wait {
         let waiting = Waiting::before(&message, &stores).await?;
         stores.refreshes.send(&[NewMessage::new(message.to_body())]).await?;
-        let (limit, looks) = (Duration::from_secs(arguments.timeout), Looks::at(context.choice()?.queues));
-        return waiting.run(limit, looks, settings.wcl_call_budget, context).await;
+        let (limit, interval) =
+            (Duration::from_secs(arguments.timeout), PollInterval::for_queues(context.backend_choice()?.queues));
+        return waiting.run(limit, interval, settings.wcl_call_budget, context).await;
     }
     stores.refreshes.send(&[NewMessage::new(message.to_body())]).await?;
     let queued = Queued {
@@ -105,7 +106,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
         forecast: Forecast::read(&stores, settings.unit(), context.clock.now()).await?,
         raids_to_scrap: message.raids_to_scrap,
     };
-    context.output.result(&queued, in_words)
+    context.output.result(&queued, to_text)
 }
 
 /// Returns the requested raids. Without a request, returns the raids that the fleet discovers and those stored for the
@@ -131,7 +132,7 @@ fn player_name(player_ref: &PlayerRef, stored: Option<Player>) -> Option<ShownNa
     }
 }
 
-fn in_words(queued: &Queued) -> String {
+fn to_text(queued: &Queued) -> String {
     let id = queued.id.map(|id| format!("player {id}"));
     let name = queued
         .player
@@ -143,5 +144,5 @@ fn in_words(queued: &Queued) -> String {
         let difficulties: Vec<String> = difficulties.iter().map(|difficulty| names::difficulty(*difficulty)).collect();
         text.push_str(&format!("  {}: {}\n", names::raid(*raid), difficulties.join(", ")));
     }
-    text + &queued.forecast.in_words()
+    text + &queued.forecast.to_text()
 }

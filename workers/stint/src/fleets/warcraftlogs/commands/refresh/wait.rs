@@ -21,9 +21,9 @@ use stint_warcraftlogs::store::{DropReason, RefreshOutcome, RefreshResult, UnitR
 
 use super::forecast::Forecast;
 use crate::context::Context;
-use crate::fleets::warcraftlogs::commands::show::{Stored, in_words, read, reason_in_words};
+use crate::fleets::warcraftlogs::commands::show::{Stored, read, reason_text, to_text};
 use crate::fleets::warcraftlogs::stores::Stores;
-use crate::hosting::Looks;
+use crate::hosting::PollInterval;
 
 /// The maximum number of dead letters of refreshes that are examined.
 const DEAD_LETTERS: usize = 1_000;
@@ -75,7 +75,7 @@ impl<'a> Waiting<'a> {
     pub(super) async fn run(
         self,
         limit: Duration,
-        looks: Looks,
+        interval: PollInterval,
         needed: Points,
         context: &Context,
     ) -> anyhow::Result<()> {
@@ -84,11 +84,11 @@ impl<'a> Waiting<'a> {
         loop {
             if let Some(player) = self.look().await? {
                 let now = context.clock.now();
-                return context.output.result(&player, |player| in_words(player, now));
+                return context.output.result(&player, |player| to_text(player, now));
             }
             let now = context.clock.now();
             let forecast = Forecast::read(self.stores, needed, now).await?;
-            let words = forecast.in_words();
+            let words = forecast.to_text();
             let words = words.trim_end();
             if forecast.is_idle {
                 bail!("{player_ref} is queued, but {words}");
@@ -97,10 +97,10 @@ impl<'a> Waiting<'a> {
                 bail!("there is no result for {player_ref} after {} s; it stays queued: {words}", limit.as_secs());
             }
             if said.as_deref() != Some(words) {
-                context.output.aside(&format!("waiting for {player_ref}: {words}"));
+                context.output.message(&format!("waiting for {player_ref}: {words}"));
                 said = Some(words.to_owned());
             }
-            context.clock.sleep(looks.until_next(now, end)).await;
+            context.clock.sleep(interval.until_next(now, end)).await;
         }
     }
 
@@ -113,7 +113,7 @@ impl<'a> Waiting<'a> {
         let result = self.stores.refresh_results.latest_result(player_ref).await?;
         let result = result.filter(|result| Some(result) != self.latest_result.as_ref());
         let id = match result.as_ref().map(|result| &result.result) {
-            Some(RefreshOutcome::Dropped(reason)) => bail!("{player_ref} has no ranks: {}", reason_in_words(*reason)),
+            Some(RefreshOutcome::Dropped(reason)) => bail!("{player_ref} has no ranks: {}", reason_text(*reason)),
             Some(RefreshOutcome::Refused(reason)) => {
                 bail!("{player_ref} has no ranks: the upstream refuses it: {reason}")
             }
@@ -129,7 +129,7 @@ impl<'a> Waiting<'a> {
             // The ranks of a former id are still to be stored, under the id that the upstream keeps.
             Stored::Dropped(dropped) if dropped.reason == DropReason::Merged && result.is_none() => Ok(None),
             Stored::Dropped(dropped) if result.is_some() || Some(dropped.at) != self.dropped => {
-                bail!("{player_ref} has no ranks: {}", reason_in_words(dropped.reason))
+                bail!("{player_ref} has no ranks: {}", reason_text(dropped.reason))
             }
             _ => Ok(None),
         }

@@ -59,7 +59,7 @@ pub(super) async fn run(arguments: &Add, context: &Context) -> anyhow::Result<()
     }
     arguments.reads.check(from_environment::<Settings>()?.discovery_source)?;
     let new = new_rules(arguments, context.clock.now())?;
-    let stores = Stores::of(context).await?;
+    let stores = Stores::from_environment(context).await?;
     let rules = &stores.rules;
     let stored = rules.list().await?.documents;
     new.iter().try_for_each(|rule| refuse_overlap(rule, &stored))?;
@@ -76,7 +76,7 @@ pub(super) async fn run(arguments: &Add, context: &Context) -> anyhow::Result<()
         start_page: rule.start_page,
         end_page: rule.end_page,
     });
-    context.output.result(&Added { rules: added.collect() }, in_words)
+    context.output.result(&Added { rules: added.collect() }, to_text)
 }
 
 fn new_rules(arguments: &Add, now: Timestamp) -> anyhow::Result<Vec<Rule>> {
@@ -124,7 +124,7 @@ fn fresh_id(now: Timestamp) -> anyhow::Result<String> {
     Ok(format!("{seconds:08x}{:016x}", u64::from_be_bytes(random)))
 }
 
-fn in_words(added: &Added) -> String {
+fn to_text(added: &Added) -> String {
     let lines = added.rules.iter().map(|AddedRule { id, raid, difficulty, start_page, end_page, reads }| {
         let (raid, difficulty) = (names::raid(*raid), names::difficulty(*difficulty));
         format!("added {id}: {raid}, {difficulty}, pages {start_page} to {end_page}{}\n", reads.behind_pages())

@@ -8,9 +8,9 @@ use stint_warcraftlogs::store::{Pause, RuleStatus, UpstreamPause};
 
 use super::known;
 use crate::context::Context;
+use crate::escape::one_line;
 use crate::fleets::warcraftlogs::stores::Stores;
-use crate::moment::when;
-use crate::printable::one_line;
+use crate::time_format::format_time;
 
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  stint wcl rules sample 638190fc00bc58421e002c83")]
@@ -66,7 +66,7 @@ impl Sample {
         context.output.result(&sampled, |sampled| {
             let Sampled { at, reason, sample, .. } = sampled;
             let sample = sample.as_deref().map_or_else(|| "no page was kept".into(), one_line);
-            format!("{}, seen {}\n\n{sample}\n", one_line(reason), when(*at, now))
+            format!("{}, seen {}\n\n{sample}\n", one_line(reason), format_time(*at, now))
         })
     }
 }
@@ -123,9 +123,9 @@ pub(crate) fn pause_of<'a>(pauses: &'a [UpstreamPause], upstream: &str) -> Optio
 }
 
 /// Formats a pause: `www.warcraftlogs.com/zone/rankings is paused until …`.
-pub(crate) fn pause_in_words(pause: &UpstreamPause, now: Timestamp) -> String {
+pub(crate) fn pause_text(pause: &UpstreamPause, now: Timestamp) -> String {
     let UpstreamPause { upstream, pause } = pause;
-    format!("{} is paused until {}: {}", one_line(upstream), when(pause.until, now), one_line(&pause.reason))
+    format!("{} is paused until {}: {}", one_line(upstream), format_time(pause.until, now), one_line(&pause.reason))
 }
 
 /// Returns what an operator can do about a rule with implausible pages.

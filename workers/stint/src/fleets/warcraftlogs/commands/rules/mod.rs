@@ -12,13 +12,13 @@ use stint_warcraftlogs::store::UpstreamPause;
 
 use crate::context::Context;
 use crate::fleets::warcraftlogs::stores::Stores;
-use crate::moment::when;
+use crate::format::count;
 use crate::settings::from_environment;
 use crate::table::Table;
-use crate::words::count;
+use crate::time_format::format_time;
 use stint_warcraftlogs::config::Settings;
 
-pub(crate) use doubts::{hint, pause_in_words, pause_of, resting};
+pub(crate) use doubts::{hint, pause_of, pause_text, resting};
 use reads::conflicts;
 pub(crate) use view::{RuleState, RuleView};
 
@@ -119,14 +119,14 @@ async fn list(arguments: &List, context: &Context) -> anyhow::Result<()> {
         }
         let mut table = Table::new(["id", "raid", "difficulty", "pages", "last run", "state"]);
         for rule in &listed.rules {
-            let last_run = rule.last_run.map_or_else(|| "never".into(), |last_run| when(last_run, now));
+            let last_run = rule.last_run.map_or_else(|| "never".into(), |last_run| format_time(last_run, now));
             let pages = format!("{}-{}{}", rule.start_page, rule.end_page, rule.reads.behind_pages());
-            let (raid, difficulty) = (rule.raid_in_words(), rule.difficulty_in_words());
-            table.row([rule.id.clone(), raid, difficulty, pages, last_run, rule.state_in_words(now)]);
+            let (raid, difficulty) = (rule.raid_text(), rule.difficulty_text());
+            table.row([rule.id.clone(), raid, difficulty, pages, last_run, rule.state_text(now)]);
         }
         let hidden = listed.total - listed.rules.len() as u64;
         let more = if hidden > 0 { format!("and {hidden} more; see them with --max\n") } else { String::new() };
-        let resting = listed.resting.iter().map(|pause| format!("{}\n", doubts::pause_in_words(pause, now)));
+        let resting = listed.resting.iter().map(|pause| format!("{}\n", doubts::pause_text(pause, now)));
         format!("{table}{more}{}", resting.collect::<String>())
     })
 }

@@ -48,7 +48,7 @@ impl Reads {
     }
 
     /// Formats the options: `hps, partition 2, size 25, EU tarren-mill, guild Écho`. Empty if there are none.
-    pub(crate) fn in_words(&self) -> String {
+    pub(crate) fn to_text(&self) -> String {
         let place = self.region.as_ref().map(|region| match &self.server {
             Some(server) => format!("{region} {server}"),
             None => region.clone(),
@@ -65,7 +65,7 @@ impl Reads {
 
     /// Formats the options for use after the page numbers.
     pub(super) fn behind_pages(&self) -> String {
-        Some(self.in_words()).filter(|words| !words.is_empty()).map_or_else(String::new, |words| format!(" of {words}"))
+        Some(self.to_text()).filter(|words| !words.is_empty()).map_or_else(String::new, |words| format!(" of {words}"))
     }
 
     /// Refuses options that the source of players does not support.

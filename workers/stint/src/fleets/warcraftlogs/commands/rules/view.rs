@@ -9,8 +9,8 @@ use stint_warcraftlogs::names;
 use stint_warcraftlogs::store::{Chunk, Pass, Pause, RuleStatus};
 
 use super::reads::Reads;
-use crate::moment::{clock_time, when};
-use crate::words::number;
+use crate::format::number;
+use crate::time_format::{clock_time, format_time};
 
 /// A rule, its progress, and when it is due.
 #[derive(Clone, Debug, Serialize)]
@@ -113,17 +113,17 @@ impl RuleView {
     }
 
     /// Formats the raid: `Castle Nathria (26)`.
-    pub(crate) fn raid_in_words(&self) -> String {
+    pub(crate) fn raid_text(&self) -> String {
         names::raid(self.raid)
     }
 
     /// Formats the difficulty: `heroic`.
-    pub(crate) fn difficulty_in_words(&self) -> String {
+    pub(crate) fn difficulty_text(&self) -> String {
         names::difficulty(self.difficulty)
     }
 
     /// Formats the state: `reading, 120 of 600 pages`.
-    pub(crate) fn state_in_words(&self, now: Timestamp) -> String {
+    pub(crate) fn state_text(&self, now: Timestamp) -> String {
         let progress = || {
             let read = number(self.pages_read.unwrap_or_default().into());
             format!("{read} of {} pages", number(self.pages.into()))
@@ -133,7 +133,7 @@ impl RuleView {
             (RuleState::Interrupted, ..) => format!("interrupted at {}", progress()),
             (RuleState::Resting, Some(until), _) => {
                 let reason = self.resting_because.as_deref().unwrap_or("no reason was kept");
-                format!("resting until {}: {reason}", when(until, now))
+                format!("resting until {}: {reason}", format_time(until, now))
             }
             (RuleState::Resting, ..) => {
                 format!(
@@ -144,7 +144,7 @@ impl RuleView {
             (RuleState::Due, _, Some(due)) => format!("due since {}", clock_time(due, now)),
             (RuleState::Due, ..) if self.accepted => "due, to be taken as it is".into(),
             (RuleState::Due, ..) => "due, never read yet".into(),
-            (RuleState::Fresh, _, Some(due)) => format!("fresh, due {}", when(due, now)),
+            (RuleState::Fresh, _, Some(due)) => format!("fresh, due {}", format_time(due, now)),
             (RuleState::Fresh, ..) => "fresh".into(),
         }
     }

@@ -1,15 +1,15 @@
 //! Shows everything that is stored about one player.
 
 mod player;
-mod words;
+mod text;
 
 use anyhow::bail;
 
 use crate::context::Context;
 use crate::fleets::warcraftlogs::stores::Stores;
-use crate::moment::when;
+use crate::time_format::format_time;
 pub(super) use player::{Stored, read};
-pub(super) use words::{in_words, reason_in_words};
+pub(super) use text::{reason_text, to_text};
 
 /// The player to show.
 #[derive(clap::Args)]
@@ -26,9 +26,9 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     let id = player::find(&arguments.player, &stores).await?;
     let now = context.clock.now();
     match read(id, &stores).await? {
-        Stored::Ranked(player) => context.output.result(&*player, |player| in_words(player, now)),
+        Stored::Ranked(player) => context.output.result(&*player, |player| to_text(player, now)),
         Stored::Dropped(dropped) => {
-            bail!("player {id} has no ranks: {} ({})", reason_in_words(dropped.reason), when(dropped.at, now))
+            bail!("player {id} has no ranks: {} ({})", reason_text(dropped.reason), format_time(dropped.at, now))
         }
         Stored::Nothing => bail!("nothing is stored of player {id}; ask for the player: stint wcl refresh --id {id}"),
     }

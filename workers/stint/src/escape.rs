@@ -8,13 +8,13 @@ use std::borrow::Cow;
 use std::fmt::Write;
 
 /// Escapes every character that a terminal may interpret instead of showing. Line breaks and tabs are kept.
-pub(crate) fn printable(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(is_obeyed) {
+pub(crate) fn escape_control(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_control_like) {
         return Cow::Borrowed(text);
     }
     let mut shown = String::with_capacity(text.len() + 16);
     for character in text.chars() {
-        if is_obeyed(character) {
+        if is_control_like(character) {
             for unit in character.encode_utf16(&mut [0; 2]) {
                 // Writing to a string cannot fail.
                 let _ = write!(shown, "\\u{unit:04x}");
@@ -28,12 +28,12 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
 
 /// The same on one line, for a table cell or a part of a sentence: line breaks and tabs become spaces.
 pub(crate) fn one_line(text: &str) -> String {
-    printable(text).replace(['\n', '\t'], " ")
+    escape_control(text).replace(['\n', '\t'], " ")
 }
 
 /// Returns whether a terminal may interpret the character. The bidirectional marks are those of Unicode's annex 9,
 /// section 2: <https://www.unicode.org/reports/tr9/>; the tags are the invisible characters of the block at U+E0000.
-fn is_obeyed(character: char) -> bool {
+fn is_control_like(character: char) -> bool {
     match character {
         '\n' | '\t' => false,
         '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => true,
@@ -49,11 +49,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_terminal_obeys_is_shown_as_its_escape() {
-        assert_eq!(printable("a\u{1b}[2Jb\r\u{9b}1m"), "a\\u001b[2Jb\\u000d\\u009b1m");
-        assert_eq!(printable("\u{202e}gnp.exe\u{2069}\u{e0041}"), "\\u202egnp.exe\\u2069\\udb40\\udc41");
+    fn control_characters_are_shown_as_escapes() {
+        assert_eq!(escape_control("a\u{1b}[2Jb\r\u{9b}1m"), "a\\u001b[2Jb\\u000d\\u009b1m");
+        assert_eq!(escape_control("\u{202e}gnp.exe\u{2069}\u{e0041}"), "\\u202egnp.exe\\u2069\\udb40\\udc41");
         let plain = "Ånn 狂嗨2F8469\tof\nTarren Mill, “x” \\";
-        assert!(matches!(printable(plain), Cow::Borrowed(text) if text == plain));
+        assert!(matches!(escape_control(plain), Cow::Borrowed(text) if text == plain));
     }
 
     #[test]
@@ -66,9 +66,9 @@ mod tests {
         fn json_means_the_same_afterwards(text: String) {
             let value = serde_json::json!({ "name": text });
             let json = serde_json::to_string_pretty(&value).unwrap();
-            let shown = printable(&json);
+            let shown = escape_control(&json);
             prop_assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap(), value);
-            prop_assert!(!shown.chars().any(is_obeyed));
+            prop_assert!(!shown.chars().any(is_control_like));
         }
     }
 }

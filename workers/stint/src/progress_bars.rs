@@ -7,7 +7,7 @@ pub(crate) use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 pub(crate) use none::{MultiProgress, ProgressBar, ProgressStyle};
 
 /// Whether there are any.
-pub(crate) const ARE_THERE: bool = cfg!(feature = "progress");
+pub(crate) const AVAILABLE: bool = cfg!(feature = "progress");
 
 /// Bars that show nothing.
 #[cfg(not(feature = "progress"))]

@@ -8,16 +8,16 @@ use anyhow::{Context, Result, ensure};
 
 /// Written to a temporary file beside the target and then renamed. A reader never sees half a file, and a failed export
 /// leaves an older file unchanged.
-pub(crate) struct Aside {
+pub(crate) struct AtomicFile {
     target: PathBuf,
     partial: PathBuf,
     file: BufWriter<File>,
     done: bool,
 }
 
-impl Aside {
+impl AtomicFile {
     /// Creates the temporary file. An existing target is replaced only with `force`.
-    pub(crate) fn create(target: &Path, force: bool) -> Result<Aside> {
+    pub(crate) fn create(target: &Path, force: bool) -> Result<AtomicFile> {
         ensure!(
             force || target.symlink_metadata().is_err(),
             "{} exists: add --force to replace it, or choose another name",
@@ -28,7 +28,12 @@ impl Aside {
         let opened = OpenOptions::new().write(true).create(true).truncate(true).open(&partial);
         let file = opened
             .with_context(|| format!("cannot write to {}: its folder must exist and be writable", target.display()))?;
-        Ok(Aside { target: target.to_owned(), partial, file: BufWriter::with_capacity(1 << 18, file), done: false })
+        Ok(AtomicFile {
+            target: target.to_owned(),
+            partial,
+            file: BufWriter::with_capacity(1 << 18, file),
+            done: false,
+        })
     }
 
     /// Makes the file durable and renames it to its final name.
@@ -44,7 +49,7 @@ impl Aside {
     }
 }
 
-impl Write for Aside {
+impl Write for AtomicFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.file.write(bytes)
     }
@@ -54,7 +59,7 @@ impl Write for Aside {
     }
 }
 
-impl Drop for Aside {
+impl Drop for AtomicFile {
     fn drop(&mut self) {
         if !self.done {
             // If the removal fails, the file's name still shows that it is not a finished export.

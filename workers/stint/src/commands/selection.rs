@@ -6,38 +6,38 @@ use crate::context::Context;
 use crate::fleets::fleet::Fleet;
 use crate::fleets::settings::FleetSettings;
 use crate::fleets::{FLEETS, each_once, settings_of};
-use crate::wiring::{BackendSettings, Backends, Needs};
+use crate::wiring::{BackendNeeds, BackendSettings, Backends};
 
 /// The selected fleets, with their settings and the backends behind their ports.
-pub(super) struct Meant {
+pub(super) struct Selection {
     pub(super) fleets: Vec<&'static dyn Fleet>,
     pub(super) settings: FleetSettings,
     pub(super) backends: Backends,
 }
 
-impl Meant {
+impl Selection {
     /// Returns the fleets in `named`, or all fleets if it is empty. A command that only reads creates nothing, so this
     /// fails unless an installation exists.
-    pub(super) async fn installed(named: &[&'static dyn Fleet], context: &Context) -> anyhow::Result<Meant> {
+    pub(super) async fn existing(named: &[&'static dyn Fleet], context: &Context) -> anyhow::Result<Selection> {
         let backends = BackendSettings::from_environment()?;
         let fleets = fleets(named, &backends);
         ensure!(
-            context.is_installed(needs(&fleets).uses)?,
+            context.is_installed(needs(&fleets).ports)?,
             "there is nothing of Stint in {}: begin with {}, or name another folder with --home or STINT_HOME",
             context.home.display(),
-            beginning(&fleets)
+            setup_commands(&fleets)
         );
-        Meant::open(fleets, &backends, context).await
+        Selection::open(fleets, &backends, context).await
     }
 
     async fn open(
         fleets: Vec<&'static dyn Fleet>,
         backends: &BackendSettings,
         context: &Context,
-    ) -> anyhow::Result<Meant> {
+    ) -> anyhow::Result<Selection> {
         let settings = FleetSettings::from_environment(&settings_of(&fleets))?;
         let backends = context.backends(backends, needs(&fleets)).await?;
-        Ok(Meant { fleets, settings, backends })
+        Ok(Selection { fleets, settings, backends })
     }
 }
 
@@ -46,18 +46,18 @@ pub(super) fn fleets(named: &[&'static dyn Fleet], backends: &BackendSettings) -
     if !named.is_empty() {
         return each_once(named);
     }
-    let is_there = |fleet: &&'static dyn Fleet| backends.check(fleet.needs().uses, &[]).is_ok();
+    let is_there = |fleet: &&'static dyn Fleet| backends.check(fleet.needs().ports, &[]).is_ok();
     let there: Vec<_> = FLEETS.iter().copied().filter(is_there).collect();
     // If no fleet qualifies, the error says what the first one needs.
     if there.is_empty() { FLEETS.to_vec() } else { there }
 }
 
 /// Returns what the fleets need of the backends.
-pub(super) fn needs(fleets: &[&'static dyn Fleet]) -> Needs {
-    Needs::of_all(fleets.iter().map(|fleet| fleet.needs()))
+pub(super) fn needs(fleets: &[&'static dyn Fleet]) -> BackendNeeds {
+    BackendNeeds::of_all(fleets.iter().map(|fleet| fleet.needs()))
 }
 
 /// Returns how to start with the first of the fleets.
-pub(super) fn beginning(fleets: &[&'static dyn Fleet]) -> &'static str {
-    fleets.first().map_or("`stint up`", |fleet| fleet.beginning())
+pub(super) fn setup_commands(fleets: &[&'static dyn Fleet]) -> &'static str {
+    fleets.first().map_or("`stint up`", |fleet| fleet.setup_commands())
 }

@@ -7,10 +7,10 @@ use stint_host::Totals;
 use tokio::task::{JoinError, JoinSet};
 
 use super::installation::Installation;
-use super::stopping::{STOPPING, drained, interrupted};
-use super::watch::{Until, watch};
+use super::stopping::{STOPPING_MESSAGE, drain, wait_for_signal};
+use super::watch::{WatchOptions, watch};
 use crate::context::Context;
-use crate::fleets::fleet::Running;
+use crate::fleets::fleet::RunningFleet;
 
 /// What the fleets did.
 #[derive(Serialize)]
@@ -25,29 +25,40 @@ pub(crate) struct Summary {
 
 /// Runs an installation until it is done or told to stop, and drains it. Called once per process. Meanwhile other
 /// commands see that this process runs the fleets.
-pub(crate) async fn here(installation: &Installation<'_>, until: Until, context: &Context) -> anyhow::Result<Summary> {
+pub(crate) async fn run_local(
+    installation: &Installation<'_>,
+    options: WatchOptions,
+    context: &Context,
+) -> anyhow::Result<Summary> {
     let fleets = installation.fleets().map(|fleet| fleet.name().to_owned()).collect();
-    installation.hosts()?.beside(fleets, run_here(installation, until, context)).await
+    installation.hosts()?.record_while(fleets, run_fleets(installation, options, context)).await
 }
 
-async fn run_here(installation: &Installation<'_>, until: Until, context: &Context) -> anyhow::Result<Summary> {
-    let mut running = open(installation, context).await?;
+async fn run_fleets(
+    installation: &Installation<'_>,
+    options: WatchOptions,
+    context: &Context,
+) -> anyhow::Result<Summary> {
+    let mut running = start_fleets(installation, context).await?;
     let mut loops: JoinSet<()> = installation.host.loops().into_iter().collect();
-    let ended = until_over(watch(&mut running, context, until), &mut loops, context).await;
+    let ended = wait_for_end(watch(&mut running, context, options), &mut loops, context).await;
     installation.stop.set();
-    let drained = drain(&mut loops, context).await;
+    let drained = drain_loops(&mut loops, context).await;
     let interrupted = ended?;
     Ok(Summary { drained, interrupted, totals: installation.host.counters().totals() })
 }
 
 /// Sets schedules, starts the fleets, and prints what will happen.
-async fn open(installation: &Installation<'_>, context: &Context) -> anyhow::Result<Vec<Box<dyn Running>>> {
+async fn start_fleets(
+    installation: &Installation<'_>,
+    context: &Context,
+) -> anyhow::Result<Vec<Box<dyn RunningFleet>>> {
     installation.host.set_schedules().await?;
     let mut running = Vec::new();
-    for opened in &installation.opened {
-        let fleet = opened.workshop.running(&installation.diary, context).await?;
+    for opened in &installation.open_fleets {
+        let fleet = opened.builder.running(&installation.report_log, context).await?;
         fleet.start(context).await?;
-        fleet.say_what_happens(context).await?;
+        fleet.print_plan(context).await?;
         running.push(fleet);
     }
     for spec in installation.fleets().flat_map(|fleet| fleet.workers()) {
@@ -58,24 +69,24 @@ async fn open(installation: &Installation<'_>, context: &Context) -> anyhow::Res
 
 /// Completes when the watch is over, at a signal, or when the host has ended by itself. Returns whether it was a
 /// signal.
-async fn until_over(
+async fn wait_for_end(
     watching: impl Future<Output = anyhow::Result<()>>,
     loops: &mut JoinSet<()>,
     context: &Context,
 ) -> anyhow::Result<bool> {
-    let told = select(Box::pin(interrupted()), Box::pin(loops.join_next()));
+    let told = select(Box::pin(wait_for_signal()), Box::pin(loops.join_next()));
     match select(Box::pin(watching), told).await {
         Either::Left((watched, _)) => watched.map(|()| false),
         Either::Right((Either::Left((signal, _)), _)) => {
-            signal.map(|()| context.output.line(STOPPING))?;
+            signal.map(|()| context.output.line(STOPPING_MESSAGE))?;
             Ok(true)
         }
-        Either::Right((Either::Right((ended, _)), _)) => Err(broken(ended)),
+        Either::Right((Either::Right((ended, _)), _)) => Err(host_failure(ended)),
     }
 }
 
 /// Returns why the host ended without being told to. Nothing feeds the workers then.
-fn broken(ended: Option<Result<(), JoinError>>) -> anyhow::Error {
+fn host_failure(ended: Option<Result<(), JoinError>>) -> anyhow::Error {
     match ended {
         Some(Err(error)) => anyhow!("a part of the host has failed, and all of it is stopped: {error}"),
         Some(Ok(())) | None => {
@@ -85,9 +96,9 @@ fn broken(ended: Option<Result<(), JoinError>>) -> anyhow::Error {
 }
 
 /// Waits for running invocations. Returns whether all of them finished.
-async fn drain(loops: &mut JoinSet<()>, context: &Context) -> bool {
+async fn drain_loops(loops: &mut JoinSet<()>, context: &Context) -> bool {
     let all = Box::pin(async { while loops.join_next().await.is_some() {} });
-    let done = drained(all, context).await.is_some();
+    let done = drain(all, context).await.is_some();
     if !done {
         context.output.line("stopped while work was under way; its messages come back when their visibility times out");
     }
@@ -107,7 +118,7 @@ mod tests {
     async fn a_host_that_has_lost_a_part_is_stopped() {
         let context = Context { home: "home".into(), output: Output::new(true), clock: Arc::new(SystemClock) };
         let over = async |mut loops: JoinSet<()>| {
-            let ended = until_over(std::future::pending(), &mut loops, &context).await;
+            let ended = wait_for_end(std::future::pending(), &mut loops, &context).await;
             ended.unwrap_err().to_string()
         };
         let mut loops: JoinSet<()> = [std::future::pending::<()>()].into_iter().collect();

@@ -11,14 +11,14 @@ use stint_host::Observer;
 
 /// The reports of all scheduled workers. Clones share them.
 #[derive(Clone)]
-pub(crate) struct Diary {
+pub(crate) struct ReportLog {
     clock: Arc<dyn Clock>,
-    pages: Arc<Mutex<BTreeMap<WorkerId, Page>>>,
+    workers: Arc<Mutex<BTreeMap<WorkerId, WorkerReports>>>,
 }
 
 /// The reports of one worker.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Page {
+pub(crate) struct WorkerReports {
     /// The last report.
     pub(crate) last: Option<Value>,
     /// The number of failures since the last report.
@@ -29,49 +29,49 @@ pub(crate) struct Page {
     sums: BTreeMap<String, (u64, Option<Timestamp>)>,
 }
 
-impl Diary {
-    /// Creates an empty diary.
-    pub(crate) fn new(clock: Arc<dyn Clock>) -> Diary {
-        Diary { clock, pages: Arc::default() }
+impl ReportLog {
+    /// Creates an empty log.
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> ReportLog {
+        ReportLog { clock, workers: Arc::default() }
     }
 
     /// Returns an observer that records the host's reports.
     pub(crate) fn observer(&self) -> Observer {
-        let diary = self.clone();
-        Arc::new(move |worker, outcome| diary.write(worker, outcome))
+        let report_log = self.clone();
+        Arc::new(move |worker, outcome| report_log.write(worker, outcome))
     }
 
     /// Returns what a worker has reported.
-    pub(crate) fn of(&self, worker: &WorkerId) -> Page {
+    pub(crate) fn of(&self, worker: &WorkerId) -> WorkerReports {
         self.lock().get(worker).cloned().unwrap_or_default()
     }
 
     fn write(&self, worker: &WorkerId, outcome: &Result<Outcome, WorkerError>) {
         let now = self.clock.now();
-        let mut pages = self.lock();
-        let page = pages.entry(worker.clone()).or_default();
+        let mut workers = self.lock();
+        let reports = workers.entry(worker.clone()).or_default();
         match outcome {
-            Ok(outcome) => page.report(&outcome.report, now),
+            Ok(outcome) => reports.report(&outcome.report, now),
             Err(error) => {
-                page.failures += 1;
-                page.error = Some(error.to_string());
+                reports.failures += 1;
+                reports.error = Some(error.to_string());
             }
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<WorkerId, Page>> {
-        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<WorkerId, WorkerReports>> {
+        self.workers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Page {
+impl WorkerReports {
     /// Returns the sum of a number over all reports.
-    pub(crate) fn sum(&self, field: &str) -> u64 {
+    pub(crate) fn total(&self, field: &str) -> u64 {
         self.sums.get(field).map_or(0, |(sum, _)| *sum)
     }
 
     /// Returns when a number was first above zero.
-    pub(crate) fn since(&self, field: &str) -> Option<Timestamp> {
+    pub(crate) fn first_above_zero(&self, field: &str) -> Option<Timestamp> {
         self.sums.get(field).and_then(|(_, since)| *since)
     }
 
@@ -102,8 +102,8 @@ mod tests {
     #[test]
     fn numbers_add_up_and_a_success_forgets_failures() {
         let clock = ManualClock::new(Timestamp::UNIX_EPOCH);
-        let diary = Diary::new(Arc::new(clock.clone()));
-        let tell = diary.observer();
+        let report_log = ReportLog::new(Arc::new(clock.clone()));
+        let tell = report_log.observer();
         let queued = |queued: u64| Ok(Outcome::report(json!({ "queued": queued, "waits_for": null })));
         tell(&AGGREGATOR, &queued(0));
         clock.advance(Duration::from_secs(5));
@@ -111,12 +111,12 @@ mod tests {
         tell(&AGGREGATOR, &Err(WorkerError::Failed("no".into())));
         tell(&AGGREGATOR, &queued(4));
         tell(&GENERATOR, &Err(WorkerError::Failed("no disk".into())));
-        let page = diary.of(&AGGREGATOR);
-        assert_eq!((page.sum("queued"), page.failures, page.error), (7, 0, None));
-        let since = diary.of(&AGGREGATOR).since("queued");
+        let reports = report_log.of(&AGGREGATOR);
+        assert_eq!((reports.total("queued"), reports.failures, reports.error), (7, 0, None));
+        let since = report_log.of(&AGGREGATOR).first_above_zero("queued");
         assert_eq!(since, Some(after(Timestamp::UNIX_EPOCH, Duration::from_secs(5))));
-        let page = diary.of(&GENERATOR);
-        assert_eq!((page.failures, page.error.as_deref(), page.last), (1, Some("no disk"), None));
-        assert_eq!(diary.of(&WorkerId::new("other", "aggregator")).sum("pages"), 0);
+        let reports = report_log.of(&GENERATOR);
+        assert_eq!((reports.failures, reports.error.as_deref(), reports.last), (1, Some("no disk"), None));
+        assert_eq!(report_log.of(&WorkerId::new("other", "aggregator")).total("pages"), 0);
     }
 }

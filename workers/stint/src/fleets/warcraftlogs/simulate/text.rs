@@ -7,8 +7,8 @@ use stint_core::points::Points;
 use super::outcome::{Outcome, WindowOutcome};
 use super::plan::Plan;
 use crate::fleets::warcraftlogs::report::Report;
+use crate::format::{count, number, points};
 use crate::table::Table;
-use crate::words::{count, number, points};
 
 /// Returns the first line: whether the work fits, and what would make it fit.
 pub(super) fn verdict(plan: &Plan, outcome: &Outcome) -> String {
@@ -40,8 +40,8 @@ pub(super) fn verdict(plan: &Plan, outcome: &Outcome) -> String {
 }
 
 /// Formats the whole report.
-pub(super) fn in_words(report: &Report) -> String {
-    let Some(outcome) = &report.simulation else { return report.in_words() };
+pub(super) fn to_text(report: &Report) -> String {
+    let Some(outcome) = &report.simulation else { return report.to_text() };
     let mut lines = vec![outcome.verdict.clone(), String::new()];
     let mut row = |name: &str, value: String| lines.push(format!("{name:<12} {value}"));
     let (players, budget, queue) = (report.players, report.budget, report.queue);

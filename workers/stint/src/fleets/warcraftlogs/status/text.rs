@@ -4,18 +4,18 @@ use std::fmt::Write;
 
 use jiff::Timestamp;
 
-use super::{FleetStatus, RulesStatus};
+use super::{RulesStatus, WclStatus};
+use crate::escape::one_line;
 use crate::fleets::warcraftlogs::commands::keys::KeyView;
-use crate::fleets::warcraftlogs::commands::rules::pause_in_words;
-use crate::moment::when;
-use crate::printable::one_line;
+use crate::fleets::warcraftlogs::commands::rules::pause_text;
+use crate::format::{count, number, points};
 use crate::table::Table;
+use crate::time_format::format_time;
 use crate::views::breakers::write_upstreams;
-use crate::words::{count, number, points};
 
-pub(super) fn write(text: &mut String, fleet: &FleetStatus, now: Timestamp) -> std::fmt::Result {
+pub(super) fn write(text: &mut String, fleet: &WclStatus, now: Timestamp) -> std::fmt::Result {
     write_rules(text, &fleet.rules, now)?;
-    fleet.resting.iter().try_for_each(|pause| writeln!(text, "resting     {}", pause_in_words(pause, now)))?;
+    fleet.resting.iter().try_for_each(|pause| writeln!(text, "resting     {}", pause_text(pause, now)))?;
     let discovers = &fleet.discovers;
     let [due, waiting, fresh] = [discovers.due, discovers.waiting, discovers.fresh].map(number);
     writeln!(text, "discovered  {due} due, {waiting} queued already, {fresh} fresh")?;
@@ -34,7 +34,7 @@ pub(super) fn write(text: &mut String, fleet: &FleetStatus, now: Timestamp) -> s
     let (ranked, dropped) = (number(fleet.players.ranked), number(fleet.players.dropped));
     writeln!(text, "players     {ranked} ranked, {dropped} dropped")?;
     for (position, key) in fleet.keys.iter().enumerate() {
-        writeln!(text, "{}{}", if position == 0 { "keys        " } else { "            " }, key_in_words(key, now))?;
+        writeln!(text, "{}{}", if position == 0 { "keys        " } else { "            " }, key_text(key, now))?;
     }
     write_upstreams(text, &fleet.upstreams, now)?;
     writeln!(text, "\n{}", workers(fleet, now).to_string().trim_end())?;
@@ -57,8 +57,8 @@ fn write_rules(text: &mut String, rules: &RulesStatus, now: Timestamp) -> std::f
     let colon = if counts.is_empty() { "" } else { ": " };
     writeln!(text, "rules       {}{colon}{}", number(rules.total as u64), counts.join(", "))?;
     for rule in &rules.shown {
-        let (raid, difficulty) = (rule.raid_in_words(), rule.difficulty_in_words());
-        let (start, end, state) = (rule.start_page, rule.end_page, one_line(&rule.state_in_words(now)));
+        let (raid, difficulty) = (rule.raid_text(), rule.difficulty_text());
+        let (start, end, state) = (rule.start_page, rule.end_page, one_line(&rule.state_text(now)));
         writeln!(text, "            {raid}, {difficulty}, pages {start} to {end}: {state}")?;
     }
     match rules.total.saturating_sub(rules.shown.len()) {
@@ -67,24 +67,24 @@ fn write_rules(text: &mut String, rules: &RulesStatus, now: Timestamp) -> std::f
     }
 }
 
-fn key_in_words(key: &KeyView, now: Timestamp) -> String {
-    let state = key.state_in_words(now);
+fn key_text(key: &KeyView, now: Timestamp) -> String {
+    let state = key.state_text(now);
     match (key.limit, key.resets_at) {
         (Some(limit), Some(at)) => {
             let [free, reserved, limit, held] = [key.free, key.reserved, limit, key.held].map(points);
-            let (name, resets) = (&key.key, when(at, now));
+            let (name, resets) = (&key.key, format_time(at, now));
             format!("{name}: {state}, {free} of {limit} points free, {reserved} reserved, {held} held, resets {resets}")
         }
         _ => format!("{}: {state}", key.key),
     }
 }
 
-fn workers(fleet: &FleetStatus, now: Timestamp) -> Table {
+fn workers(fleet: &WclStatus, now: Timestamp) -> Table {
     let mut table = Table::new(["worker", ">at once", "next run", "what it does or waits for"]);
     for worker in &fleet.workers {
         let throttle = &worker.throttle;
         let next = match worker.next_run {
-            Some(at) => when(at, now),
+            Some(at) => format_time(at, now),
             None if worker.queue.is_some() => "by message".into(),
             None => "not scheduled".into(),
         };

@@ -20,16 +20,16 @@ pub(crate) fn clock_time(at: Timestamp, now: Timestamp) -> String {
 }
 
 /// Formats `14:32:10 (in 3 min 5 s)` or `14:32:10 (2 h 4 min ago)`.
-pub(crate) fn when(at: Timestamp, now: Timestamp) -> String {
+pub(crate) fn format_time(at: Timestamp, now: Timestamp) -> String {
     let clock = clock_time(at, now);
     if at > now {
-        return format!("{clock} (in {})", length(between(now, at)));
+        return format!("{clock} (in {})", format_duration(between(now, at)));
     }
-    format!("{clock} ({} ago)", length(between(at, now)))
+    format!("{clock} ({} ago)", format_duration(between(at, now)))
 }
 
 /// Formats the two largest units: `12 s`, `3 min 5 s`, `2 h`, `3 d 4 h`.
-pub(crate) fn length(duration: Duration) -> String {
+pub(crate) fn format_duration(duration: Duration) -> String {
     // Rounded up, so that a future time is never shown as "in 0 s".
     let seconds = duration.as_millis().div_ceil(1_000);
     let units = [(seconds / 86_400, "d"), (seconds / 3_600 % 24, "h"), (seconds / 60 % 60, "min"), (seconds % 60, "s")];
@@ -41,7 +41,7 @@ pub(crate) fn length(duration: Duration) -> String {
 
 /// A time on the command line.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Moment {
+pub(crate) enum TimeArgument {
     /// A time with its offset.
     Exact(Timestamp),
     /// A date and time in this machine's time zone.
@@ -50,14 +50,14 @@ pub(crate) enum Moment {
     Clock(Time),
 }
 
-impl Moment {
+impl TimeArgument {
     /// Parses `2026-11-20T15:00:00Z`, `2026-11-20 15:00` or `15:00`.
-    pub(crate) fn parse(text: &str) -> Result<Moment, String> {
+    pub(crate) fn parse(text: &str) -> Result<TimeArgument, String> {
         // The parser of times accepts a date with a time too, and ignores the date.
         let parsed = if text.contains('-') {
-            text.parse().map(Moment::Exact).or_else(|_| text.parse().map(Moment::Local))
+            text.parse().map(TimeArgument::Exact).or_else(|_| text.parse().map(TimeArgument::Local))
         } else {
-            text.parse().map(Moment::Clock)
+            text.parse().map(TimeArgument::Clock)
         };
         parsed.map_err(|_| {
             format!("'{text}' is not a time such as 15:00, '2026-11-20 15:00' (local) or 2026-11-20T15:00:00Z")
@@ -68,9 +68,9 @@ impl Moment {
     pub(crate) fn instant(self, now: Timestamp) -> Option<Timestamp> {
         let zone = TimeZone::system();
         match self {
-            Moment::Exact(at) => Some(at),
-            Moment::Local(at) => at.to_zoned(zone).ok().map(|at| at.timestamp()),
-            Moment::Clock(time) => {
+            TimeArgument::Exact(at) => Some(at),
+            TimeArgument::Local(at) => at.to_zoned(zone).ok().map(|at| at.timestamp()),
+            TimeArgument::Clock(time) => {
                 let today = now.to_zoned(zone.clone()).date();
                 let on = |date: jiff::civil::Date| date.to_datetime(time).to_zoned(zone.clone()).ok();
                 let today_at = on(today)?.timestamp();
@@ -81,7 +81,7 @@ impl Moment {
 }
 
 /// Parses `90s`, `2h 30m`, `1d` or `PT2H`.
-pub(crate) fn parse_length(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let span: Option<Span> = text.parse().ok();
     let length = span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()).ok());
     let length = length.and_then(|length| Duration::try_from(length).ok()).filter(|length| !length.is_zero());
@@ -98,34 +98,35 @@ mod tests {
 
     #[test]
     fn lengths_have_two_units_at_most() {
-        let lengths = [0, 12, 185, 7_200, 7_260, 90_000, 86_400].map(|seconds| length(Duration::from_secs(seconds)));
+        let lengths =
+            [0, 12, 185, 7_200, 7_260, 90_000, 86_400].map(|seconds| format_duration(Duration::from_secs(seconds)));
         assert_eq!(lengths, ["0 s", "12 s", "3 min 5 s", "2 h", "2 h 1 min", "1 d 1 h", "1 d"]);
     }
 
     #[test]
     fn moments_are_read_in_every_form() {
         let now = at("2026-11-20T10:00:00Z");
-        assert_eq!(Moment::parse("2026-11-20T15:00:00Z").unwrap().instant(now), Some(at("2026-11-20T15:00:00Z")));
-        assert!(matches!(Moment::parse("2026-11-20 15:00").unwrap(), Moment::Local(_)));
-        assert!(matches!(Moment::parse("15:00").unwrap(), Moment::Clock(_)));
-        assert!(matches!(Moment::parse("2026-11-20T15:00").unwrap(), Moment::Local(_)));
-        assert!(Moment::parse("soon").unwrap_err().contains("15:00"));
+        assert_eq!(TimeArgument::parse("2026-11-20T15:00:00Z").unwrap().instant(now), Some(at("2026-11-20T15:00:00Z")));
+        assert!(matches!(TimeArgument::parse("2026-11-20 15:00").unwrap(), TimeArgument::Local(_)));
+        assert!(matches!(TimeArgument::parse("15:00").unwrap(), TimeArgument::Clock(_)));
+        assert!(matches!(TimeArgument::parse("2026-11-20T15:00").unwrap(), TimeArgument::Local(_)));
+        assert!(TimeArgument::parse("soon").unwrap_err().contains("15:00"));
     }
 
     #[test]
     fn a_clock_time_is_the_next_one() {
         let now = at("2026-11-20T10:00:00Z");
         for text in ["00:00", "06:30", "12:00", "23:59"] {
-            let then = Moment::parse(text).unwrap().instant(now).unwrap();
+            let then = TimeArgument::parse(text).unwrap().instant(now).unwrap();
             assert!(then > now && between(now, then) <= Duration::from_secs(25 * 3600), "{text}: {then}");
         }
     }
 
     #[test]
     fn lengths_are_read_with_units() {
-        assert_eq!(parse_length("2h 30m"), Ok(Duration::from_secs(9_000)));
-        assert_eq!(parse_length("1d"), Ok(Duration::from_secs(86_400)));
-        assert!(parse_length("90").is_err());
-        assert!(parse_length("0s").is_err());
+        assert_eq!(parse_duration("2h 30m"), Ok(Duration::from_secs(9_000)));
+        assert_eq!(parse_duration("1d"), Ok(Duration::from_secs(86_400)));
+        assert!(parse_duration("90").is_err());
+        assert!(parse_duration("0s").is_err());
     }
 }
