@@ -33,6 +33,7 @@ module "follower" {
   memory_mb       = 512
   concurrency     = 2
   secrets         = ["POE_CLIENT_SECRET"]
+  feeds_itself    = true
 }
 
 module "chain" {

@@ -72,6 +72,7 @@ module "rank_fetcher" {
   memory_mb       = 128
   concurrency     = var.concurrency_limit
   secrets         = ["MONGODB_URI", "WCL_KEYS"]
+  feeds_itself    = true
 }
 
 module "discovered_players" {
@@ -95,6 +96,7 @@ module "refresher" {
   memory_mb       = 128
   concurrency     = 2
   secrets         = ["MONGODB_URI", "WCL_KEYS"]
+  feeds_itself    = true
 }
 
 module "refresh_players" {

@@ -87,3 +87,20 @@ resource "aws_cloudwatch_metric_alarm" "throttled" {
   treat_missing_data  = "notBreaching"
   alarm_actions       = [var.fleet.alarms_topic_arn]
 }
+
+# Lambda has taken a chain of messages for an endless loop, and each message that it dropped becomes a dead letter.
+resource "aws_cloudwatch_metric_alarm" "recursion" {
+  for_each            = { for name, worker in var.workers : name => worker if worker.fed_by_queue }
+  alarm_name          = "${var.fleet.stem}-${each.key}-recursion"
+  alarm_description   = "Lambda has stopped messages that ${each.key} causes for itself: its recursive-loop setting must be Allow."
+  namespace           = "AWS/Lambda"
+  metric_name         = "RecursiveInvocationsDropped"
+  dimensions          = { FunctionName = each.value.function }
+  statistic           = "Sum"
+  period              = 900
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  threshold           = 1
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [var.fleet.alarms_topic_arn]
+}

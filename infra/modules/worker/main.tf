@@ -57,6 +57,15 @@ resource "aws_lambda_function" "this" {
   depends_on = [aws_iam_role_policy.logs, aws_iam_role_policy.secrets]
 }
 
+# Lambda stops an invocation that its own queue has caused sixteen times in a row, and the message becomes a dead letter.
+# A worker that continues its work by a message to itself does so on purpose, and each message makes progress.
+# https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html
+resource "aws_lambda_function_recursion_config" "this" {
+  count          = var.feeds_itself ? 1 : 0
+  function_name  = aws_lambda_function.this.function_name
+  recursive_loop = "Allow"
+}
+
 resource "aws_cloudwatch_log_group" "this" {
   #checkov:skip=CKV_AWS_158:No secret and no token is in any log; CloudWatch encrypts it with its own key.
   #checkov:skip=CKV_AWS_338:Logs are for finding faults, and what is worth keeping is in the database. The days are a variable.

@@ -70,3 +70,9 @@ variable "secrets" {
   description = "The settings that are secrets and that this worker may read, by name."
   type        = list(string)
 }
+
+variable "feeds_itself" {
+  description = "Whether the worker sends messages to a queue that feeds it. Lambda would stop such a chain after 16 messages."
+  type        = bool
+  default     = false
+}

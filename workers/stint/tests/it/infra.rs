@@ -185,6 +185,28 @@ fn a_worker_that_starts_the_next_one_may_set_its_wake_up_and_no_other() {
     assert_eq!(roles, expected.into_keys().collect(), "each with its role");
 }
 
+/// Lambda stops a function that its own messages have started sixteen times in a row, unless it is told that this is
+/// intended. The rights say which functions send to a queue that feeds them.
+#[test]
+fn a_worker_that_may_send_to_its_own_queue_may_do_so_without_end() {
+    for (deployment, least) in [(WARCRAFTLOGS, 2), (POE_STASHES, 1)] {
+        let infra = Infra::read(deployment);
+        let feeding = infra.workers_that_feed_themselves();
+        assert!(feeding.len() >= least, "only {feeding:?}: the test would pass on nothing");
+        let allowed: BTreeSet<String> = infra
+            .calls("worker")
+            .filter(|(_, call)| infra.value(call, "feeds_itself") == Some(true.into()))
+            .map(|(module, _)| module)
+            .collect();
+        assert_eq!(allowed, feeding, "infra/modules/{}", deployment.fleet);
+    }
+    let worker = body(&module_text("worker"));
+    let (_, config) =
+        labelled(&worker, "resource").find(|(kind, _)| kind == "aws_lambda_function_recursion_config").unwrap();
+    assert_eq!(attribute(config, "recursive_loop").map(ToString::to_string).as_deref(), Some("\"Allow\""));
+    assert_eq!(attribute(config, "count").map(ToString::to_string).as_deref(), Some("var.feeds_itself ? 1 : 0"));
+}
+
 #[test]
 fn scheduler_may_start_every_worker_that_has_wake_ups() {
     let description = Program::new().json(&["describe"]);

@@ -97,6 +97,45 @@ impl Infra {
         texts(&self.value(self.worker(worker).unwrap(), "secrets").unwrap())
     }
 
+    /// Returns the modules of the workers whose roles may send to the queue that feeds them.
+    pub(super) fn workers_that_feed_themselves(&self) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        for (_, policy) in labelled(&self.fleet, "resource").filter(|(kind, _)| kind == "aws_iam_role_policy") {
+            let document = attribute(policy, "policy").unwrap().to_string();
+            let holders: BTreeSet<String> =
+                ["role", "for_each"].iter().flat_map(|name| self.modules_in(policy, name)).collect();
+            let queues = self.may_send_to(document.split(['.', '[', '}']).nth(2).unwrap_or_default());
+            let fed = self.calls("queue").filter(|(module, _)| queues.contains(module));
+            found.extend(fed.flat_map(|(_, call)| self.modules_in(call, "worker")).filter(|it| holders.contains(it)));
+        }
+        found
+    }
+
+    /// Returns the modules of the queues that a policy document permits to send to.
+    fn may_send_to(&self, document: &str) -> BTreeSet<String> {
+        let is_it = |block: &&Block| {
+            block.identifier() == "data" && block.labels().last().is_some_and(|label| label.as_str() == document)
+        };
+        let statements = self.fleet.blocks().filter(is_it).flat_map(|block| block.body().blocks());
+        let sends = |statement: &&Block| {
+            attribute(statement, "actions").is_some_and(|actions| actions.to_string().contains("sqs:SendMessage"))
+        };
+        statements.filter(sends).flat_map(|statement| self.modules_in(statement, "resources")).collect()
+    }
+
+    /// Returns the modules that an argument refers to, itself or by a local value.
+    fn modules_in(&self, block: &Block, argument: &str) -> BTreeSet<String> {
+        let mut text = attribute(block, argument).map(ToString::to_string).unwrap_or_default();
+        if let Some((_, local)) = text.split_once("local.") {
+            let name: String = local.chars().take_while(|next| next.is_ascii_alphanumeric() || *next == '_').collect();
+            text = self.local(&name).to_string();
+        }
+        let named = text.split("module.").skip(1);
+        named
+            .map(|rest| rest.chars().take_while(|next| next.is_ascii_alphanumeric() || *next == '_').collect())
+            .collect()
+    }
+
     pub(super) fn facts(&self) -> Facts {
         let mut facts = Facts::new();
         for (_, call) in self.calls("worker") {
