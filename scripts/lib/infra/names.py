@@ -42,6 +42,7 @@ PARTS = {
     "aws_iam_role_policy_attachment",
     "aws_lambda_event_source_mapping",
     "aws_lambda_function_event_invoke_config",
+    "aws_lambda_function_recursion_config",
     "aws_s3_bucket_lifecycle_configuration",
     "aws_s3_bucket_public_access_block",
     "aws_sns_topic_policy",
