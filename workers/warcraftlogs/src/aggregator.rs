@@ -11,7 +11,8 @@
 //! # What may happen between any two lines
 //! * *The process exits before a batch is sent:* its players are still in `discovers`, and due.
 //! * *The process exits after a batch is sent, before its players are marked as sent (deleted from `discovers`):* the next
-//!   run sends those players again. Fetching a player twice costs points and loses no player.
+//!   run sends those players again. The second message costs no points if the first one was done before it is received,
+//!   since the ranks are fresh then. Two fetchers that receive both at once fetch the player twice.
 //! * *A player is fetched between sending and marking:* it was marked as queued at an instant before the send, so it
 //!   does not count as waiting for a message that is done.
 //! * *A player is discovered again between reading and marking:* its document has changed, so it is not deleted. It
@@ -20,7 +21,7 @@
 //!   have the message, and is due then.
 //! * *A raid becomes known as frozen between read and send:* raids and difficulties fetched since then are left out of
 //!   the message. A player with nothing left to fetch stays in `discovers`, and counts as fresh.
-//! * *Two runs overlap:* both send the same players, who are fetched twice. The local host never runs two at once;
+//! * *Two runs overlap:* both send the same players, with the same effect. The local host never runs two at once;
 //!   Lambda does not either, with the reserved concurrency that `infra/` sets.
 //! * *The process exits after the marking, before it records that every player was read:* the next discovery wakes
 //!   the aggregator again, and it finds no player who is due.

@@ -1,4 +1,4 @@
-//! Kills a process between any two steps, with everything it has in flight, and starts a new one.
+//! Kills a process at kill points spread over its whole run, with everything it has in flight, and starts a new one.
 
 use std::time::Duration;
 
