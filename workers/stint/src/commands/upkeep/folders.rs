@@ -14,7 +14,7 @@ use crate::fleets::folders;
 use crate::format::{count, number};
 
 /// Damaged files that are named; the others are counted.
-const NAMED: usize = 20;
+const MAX_FINDINGS: usize = 20;
 
 /// A folder.
 #[derive(Debug, Serialize)]
@@ -71,7 +71,7 @@ impl FolderReport {
         self.files += 1;
         if let Err(reason) = found {
             self.damaged += 1;
-            if self.findings.len() < NAMED {
+            if self.findings.len() < MAX_FINDINGS {
                 self.findings.push(FileFinding { file, reason });
             }
         }

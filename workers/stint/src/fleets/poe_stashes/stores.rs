@@ -79,7 +79,7 @@ pub(crate) async fn index_counts(backends: &Backends) -> anyhow::Result<Option<I
 #[cfg(feature = "aws")]
 pub(super) async fn throttle(settings: &Settings, backends: &Backends) -> anyhow::Result<Arc<dyn Throttle>> {
     match records(settings, backends, "throttles")? {
-        Some(records) if backends.steers_functions() => backends.steering(Arc::new(Memory(records))),
+        Some(records) if backends.steers_functions() => backends.steering(Arc::new(ThrottleRecords(records))),
         None if backends.steers_functions() => {
             bail!(
                 "POE_BLOBS must name a bucket, such as s3://BUCKET/PREFIX: what throttles of functions were told is kept there"
@@ -109,11 +109,11 @@ fn records(settings: &Settings, backends: &Backends, kind: &'static str) -> anyh
 
 /// What AWS was last told of each worker's throttle, by the worker's name alone: no other fleet uses the prefix in the bucket.
 #[cfg(feature = "aws")]
-struct Memory(ObjectRecords);
+struct ThrottleRecords(ObjectRecords);
 
 #[cfg(feature = "aws")]
 #[async_trait]
-impl ThrottleMemory for Memory {
+impl ThrottleMemory for ThrottleRecords {
     async fn load(&self, worker: &WorkerId) -> PortResult<ThrottleRecord> {
         let found = self.0.load::<ThrottleRecord>(&worker.name).await?;
         Ok(found.map_or_else(ThrottleRecord::default, |(version, record)| ThrottleRecord { version, ..record }))

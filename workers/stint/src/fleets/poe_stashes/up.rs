@@ -23,7 +23,7 @@ use crate::output::Output;
 use crate::time_format::format_time;
 
 /// The time between two lines that only report that work continues.
-const LINE_EVERY: Duration = Duration::from_secs(10);
+const LINE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The fleet, and the progress that was last printed.
 pub(super) struct RunningPoeStashes {
@@ -32,8 +32,8 @@ pub(super) struct RunningPoeStashes {
     settings: Settings,
     wakeups: Arc<dyn Wakeups>,
     output: Output,
-    said: Option<(Timestamp, String)>,
-    /// As of the last look.
+    reported: Option<(Timestamp, String)>,
+    /// As last observed.
     work_state: WorkState,
 }
 
@@ -81,7 +81,7 @@ impl RunningFleet for RunningPoeStashes {
         let head = self.stores.heads.read().await?;
         let lag =
             progress.position.and_then(|position| measure(&head.samples, position, now)).and_then(|lag| lag.seconds);
-        self.say(now, to_text(progress, lag, waiting));
+        self.print(now, to_text(progress, lag, waiting));
         let is_handed_on = progress.open.is_empty() && waiting == 0;
         self.work_state = match &progress.stopped {
             Some(stopped) if is_handed_on => WorkState::Stopped(format!("{FLEET}: {}", stopped.reason)),
@@ -107,14 +107,15 @@ impl RunningPoeStashes {
         context: &Context,
     ) -> RunningPoeStashes {
         let (settings, output) = (settings.clone(), context.output.clone());
-        RunningPoeStashes { stores, api, settings, wakeups, output, said: None, work_state: WorkState::Working }
+        RunningPoeStashes { stores, api, settings, wakeups, output, reported: None, work_state: WorkState::Working }
     }
 
-    fn say(&mut self, now: Timestamp, text: String) {
-        let is_news = self.said.as_ref().is_none_or(|(at, said)| between(*at, now) >= LINE_EVERY && *said != text);
+    fn print(&mut self, now: Timestamp, text: String) {
+        let is_news =
+            self.reported.as_ref().is_none_or(|(at, reported)| between(*at, now) >= LINE_INTERVAL && *reported != text);
         if is_news {
             self.output.line(&format!("{FLEET}: {text}"));
-            self.said = Some((now, text));
+            self.reported = Some((now, text));
         }
     }
 }

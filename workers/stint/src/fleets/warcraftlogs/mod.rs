@@ -3,7 +3,7 @@
 mod commands;
 #[cfg(feature = "standins")]
 mod demo;
-mod drained;
+mod drain_state;
 mod outages;
 mod points;
 mod progress;

@@ -14,7 +14,7 @@ use crate::output::Output;
 use crate::progress_bars::{ProgressBar, ProgressStyle};
 
 /// The time between two lines that only report that work continues.
-const LINE_EVERY: Duration = Duration::from_secs(5);
+const LINE_INTERVAL: Duration = Duration::from_secs(5);
 
 /// A running fleet at one moment.
 pub(crate) struct Snapshot {
@@ -138,7 +138,7 @@ impl Progress {
         }
         if let Some(bars) = &mut self.bars {
             bars.show(snapshot, &self.output);
-        } else if self.last.is_none_or(|(shown, _)| between(shown, snapshot.now) >= LINE_EVERY) {
+        } else if self.last.is_none_or(|(shown, _)| between(shown, snapshot.now) >= LINE_INTERVAL) {
             self.output.line(&snapshot.to_text());
             self.last = Some((snapshot.now, dry));
         }

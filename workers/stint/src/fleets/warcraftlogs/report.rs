@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use serde::Serialize;
 use stint_core::points::Points;
 
-use super::simulate::outcome::Outcome;
+use super::simulate::result::SimulationResult;
 
 /// The result of a whole run of a fleet.
 #[derive(Clone, Debug, Default, Serialize)]
-pub(crate) struct Report {
+pub(crate) struct FleetReport {
     pub(crate) players: Players,
     pub(crate) budget: Budget,
     pub(crate) queue: Queue,
@@ -20,7 +20,7 @@ pub(crate) struct Report {
     pub(crate) wall_seconds: f64,
     /// Results that only a simulation has.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) simulation: Option<Box<Outcome>>,
+    pub(crate) simulation: Option<Box<SimulationResult>>,
 }
 
 /// Players, counted by id.
@@ -74,10 +74,10 @@ pub(crate) struct Database {
     pub(crate) bytes: u64,
 }
 
-impl Report {
+impl FleetReport {
     /// Formats the report as text.
     pub(crate) fn to_text(&self) -> String {
-        let Report { players, budget, queue, invocations, .. } = self;
+        let FleetReport { players, budget, queue, invocations, .. } = self;
         let mut text = String::from("\n");
         let mut row = |name: &str, value: String| {
             // Writing to a string cannot fail.

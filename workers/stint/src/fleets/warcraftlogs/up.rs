@@ -10,7 +10,7 @@ use stint_warcraftlogs::discover::Discover;
 use stint_warcraftlogs::discovery::DiscoverySource;
 use stint_warcraftlogs::next_worker::start_fleet;
 
-use super::drained::Drain;
+use super::drain_state::DrainState;
 use super::progress::{Progress, Snapshot};
 use super::stores::Stores;
 use crate::context::Context;
@@ -27,8 +27,8 @@ pub(super) struct RunningWarcraftLogs {
     report_log: ReportLog,
     output: Output,
     /// The number of queued players that was last printed.
-    said: u64,
-    drain: Drain,
+    reported: u64,
+    drain: DrainState,
     /// `None` once finished.
     progress: Option<Progress>,
 }
@@ -67,13 +67,13 @@ impl RunningFleet for RunningWarcraftLogs {
     }
 
     async fn observe(&mut self, now: Timestamp) -> anyhow::Result<()> {
-        self.say_what_is_queued();
+        self.print_queued();
         let budget = &self.budget;
         let snapshot = Snapshot::take(&self.stores, &budget.worker, budget.concurrency_limit, now).await?;
         if let Some(progress) = &mut self.progress {
             progress.show(&snapshot);
         }
-        self.drain.see(&snapshot);
+        self.drain.record(&snapshot);
         Ok(())
     }
 
@@ -98,16 +98,25 @@ impl RunningWarcraftLogs {
     ) -> RunningWarcraftLogs {
         let (settings, report_log, output) = (settings.clone(), report_log.clone(), context.output.clone());
         let progress = Some(Progress::new(&output, None));
-        RunningWarcraftLogs { stores, budget, settings, report_log, output, said: 0, drain: Drain::default(), progress }
+        RunningWarcraftLogs {
+            stores,
+            budget,
+            settings,
+            report_log,
+            output,
+            reported: 0,
+            drain: DrainState::default(),
+            progress,
+        }
     }
 
     /// Prints a line when more players were queued.
-    fn say_what_is_queued(&mut self) {
+    fn print_queued(&mut self) {
         let queued = self.report_log.of(&Aggregator::SPEC.id()).total("queued");
-        if queued == self.said {
+        if queued == self.reported {
             return;
         }
-        self.said = queued;
+        self.reported = queued;
         let pages = count(self.report_log.of(&Discover::SPEC.id()).total("pages"), "page", "pages");
         let players = count(queued, "player is", "players are");
         self.output

@@ -35,14 +35,14 @@ use crate::hosting::{Installation, OpenFleet};
 use crate::settings::defaults;
 use crate::shell;
 use crate::wiring::{Backends, Hosts};
-use report::{Bytes, Chain, Limits, LookAhead, Pages, Report};
+use report::{Bytes, Chain, Limits, LookAhead, Pages, PoeDemoReport};
 
 /// Ten times the limit of the real river, so that a demo is short.
 const LIMIT: Window = Window::of(20, 1, 60);
 
-/// The time between two looks at a running fleet, and between two progress lines.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
-const LINE_EVERY: Duration = Duration::from_secs(5);
+/// The time between two readings of a running fleet's state, and between two progress lines.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
+const LINE_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The public stash river of Path of Exile: pages as fast as a stand-in permits, stored and indexed.
 #[derive(clap::Args)]
@@ -61,7 +61,7 @@ pub(super) struct Arguments {
 }
 
 /// The environment of a demo.
-struct Stage {
+struct DemoEnvironment {
     out: PathBuf,
     upstream: Arc<Mutex<PoeStashes>>,
     stores: Stores,
@@ -75,21 +75,26 @@ struct Stage {
 #[async_trait(?Send)]
 impl FleetCommand for Arguments {
     async fn run(self, fleet: &'static dyn Fleet, context: &Context) -> anyhow::Result<()> {
-        let stage = Stage::set(fleet, &self, context).await?;
-        let loops = stage.host.loops().into_iter().map(tokio::spawn).collect();
-        let played = stage.hosts.record_while(vec![FLEET.to_owned()], stage.play(&self, context, loops)).await;
-        stage.stop.set();
-        let report = played?;
-        context.output.result(&report, Report::to_text)?;
-        context.output.line(&stage.farewell());
+        let environment = DemoEnvironment::start(fleet, &self, context).await?;
+        let loops = environment.host.loops().into_iter().map(tokio::spawn).collect();
+        let ran =
+            environment.hosts.record_while(vec![FLEET.to_owned()], environment.run_demo(&self, context, loops)).await;
+        environment.stop.set();
+        let report = ran?;
+        context.output.result(&report, PoeDemoReport::to_text)?;
+        context.output.line(&environment.closing_message());
         ensure!(report.pages.lost == 0 && report.chain.gaps == 0, "the chain is not whole");
         Ok(())
     }
 }
 
-impl Stage {
+impl DemoEnvironment {
     /// Starts the stand-in and builds the fleet.
-    async fn set(fleet: &'static dyn Fleet, arguments: &Arguments, context: &Context) -> anyhow::Result<Stage> {
+    async fn start(
+        fleet: &'static dyn Fleet,
+        arguments: &Arguments,
+        context: &Context,
+    ) -> anyhow::Result<DemoEnvironment> {
         let out = std::path::absolute(&arguments.out)?;
         clear(&out)?;
         let (clock, options) = (context.clock.clone(), options(arguments, context));
@@ -113,16 +118,16 @@ impl Stage {
         installation.host.set_schedules().await?;
         installation.wakeups()?.once("start-watcher", &Watcher::SPEC.id(), clock.now()).await?;
         let (host, hosts) = (installation.host.clone(), installation.hosts()?);
-        Ok(Stage { out, upstream, stores, api, host, hosts, clock, stop })
+        Ok(DemoEnvironment { out, upstream, stores, api, host, hosts, clock, stop })
     }
 
     /// Follows the river, drains, and returns a report.
-    async fn play(
+    async fn run_demo(
         &self,
         arguments: &Arguments,
         context: &Context,
         loops: Vec<JoinHandle<()>>,
-    ) -> anyhow::Result<Report> {
+    ) -> anyhow::Result<PoeDemoReport> {
         let begun = self.clock.now();
         self.follow(u64::from(arguments.pages), context).await?;
         let took = between(begun, self.clock.now());
@@ -134,7 +139,7 @@ impl Stage {
         let audit = audit::audit(&self.stores, &self.books()).await?;
         let Totals { raw_bytes, stored_bytes, header, peek, body, .. } = self.progress().await?.totals;
         let permitted = self.api.limits().map_or(f64::INFINITY, |limits| limits.permitted(took));
-        Ok(Report {
+        Ok(PoeDemoReport {
             pages: Pages { fetched: audit.fetched, stored: audit.stored, lost: audit.lost },
             chain: Chain { gaps: audit.gaps, lag_seconds: lag },
             limits: Limits {
@@ -151,7 +156,7 @@ impl Stage {
     /// Waits until this many pages are fetched, and shows the progress.
     async fn follow(&self, pages: u64, context: &Context) -> anyhow::Result<()> {
         let interrupted = tokio::spawn(tokio::signal::ctrl_c());
-        let mut said_at = self.clock.now();
+        let mut reported_at = self.clock.now();
         loop {
             let progress = self.progress().await?;
             if let Some(stopped) = &progress.stopped {
@@ -163,12 +168,12 @@ impl Stage {
             if interrupted.is_finished() {
                 bail!("interrupted; what was stored so far is in {}", self.out.display());
             }
-            if between(said_at, self.clock.now()) >= LINE_EVERY {
-                said_at = self.clock.now();
+            if between(reported_at, self.clock.now()) >= LINE_INTERVAL {
+                reported_at = self.clock.now();
                 let Totals { fetched, stored, .. } = progress.totals;
                 context.output.line(&format!("{fetched} pages fetched, {stored} stored"));
             }
-            self.clock.sleep(LOOK_EVERY).await;
+            self.clock.sleep(POLL_INTERVAL).await;
         }
     }
 
@@ -188,7 +193,7 @@ impl Stage {
     }
 
     /// Describes where the results are and how to inspect them.
-    fn farewell(&self) -> String {
+    fn closing_message(&self) -> String {
         let (pages, index) = (self.out.join("poe-pages"), self.out.join("poe-index.db"));
         format!(
             "\nThe pages are in {}: zstd -dc shows one.\nWhat is in the stashes now is in {}:\n  sqlite3 {} \"SELECT \

@@ -6,7 +6,7 @@ use crate::format::number;
 
 /// The result of a run.
 #[derive(Clone, Debug, Default, Serialize)]
-pub(super) struct Report {
+pub(super) struct PoeDemoReport {
     pub(super) pages: Pages,
     pub(super) chain: Chain,
     pub(super) limits: Limits,
@@ -57,9 +57,9 @@ pub(super) struct Bytes {
     pub(super) stored: u64,
 }
 
-impl Report {
+impl PoeDemoReport {
     pub(super) fn to_text(&self) -> String {
-        let Report { pages, chain, limits, look_ahead, bytes, wall_seconds } = self;
+        let PoeDemoReport { pages, chain, limits, look_ahead, bytes, wall_seconds } = self;
         let lag = chain.lag_seconds.map_or_else(|| "unknown".to_owned(), |seconds| format!("{seconds:.0} s"));
         let ratio = bytes.raw as f64 / bytes.stored.max(1) as f64;
         format!(

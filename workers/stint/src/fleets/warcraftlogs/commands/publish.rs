@@ -50,7 +50,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<()> {
     };
     let steps = bar.clone();
     let publisher = Git::with_progress(repository, move |step| {
-        steps.set_message(doing(step));
+        steps.set_message(step_text(step));
         steps.tick();
     });
     let published = match arguments.dry_run {
@@ -64,7 +64,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<()> {
     context.output.result(&Outcome { published, archives }, to_text)
 }
 
-fn doing(step: PublishStep) -> &'static str {
+fn step_text(step: PublishStep) -> &'static str {
     match step {
         PublishStep::Fetch(_) => "fetching the branch",
         PublishStep::Commit(_) => "comparing the databases",
@@ -76,8 +76,8 @@ fn doing(step: PublishStep) -> &'static str {
 fn to_text(outcome: &Outcome) -> String {
     let mut text = match &outcome.published {
         Published::Unchanged => "nothing changed\n".to_owned(),
-        Published::Planned(publication) => said("would push", publication),
-        Published::Pushed(publication) => said("pushed", publication),
+        Published::Planned(publication) => publication_text("would push", publication),
+        Published::Pushed(publication) => publication_text("pushed", publication),
     };
     for Archive { path, bytes, .. } in &outcome.archives {
         text.push_str(&format!("archive {}, {} bytes\n", path.display(), number(*bytes)));
@@ -85,7 +85,7 @@ fn to_text(outcome: &Outcome) -> String {
     text
 }
 
-fn said(verb: &str, publication: &Publication) -> String {
+fn publication_text(verb: &str, publication: &Publication) -> String {
     let mut text = format!("{verb} {}\n\n", publication.to_text());
     for line in publication.message.lines() {
         text.push_str(format!("  {line}").trim_end());

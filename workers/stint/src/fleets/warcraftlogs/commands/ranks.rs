@@ -40,14 +40,14 @@ pub(super) fn to_text(raids: &Raids) -> String {
         for (difficulty, ranks) in difficulties {
             text.push_str(&format!("\n{}, {}\n", names::raid(*raid), names::difficulty(*difficulty)));
             for ranks in once(ranks).chain(ranks.metrics.values()) {
-                text.push_str(&of_metric(ranks));
+                text.push_str(&metric_text(ranks));
             }
         }
     }
     text
 }
 
-fn of_metric(ranks: &RaidRanks) -> String {
+fn metric_text(ranks: &RaidRanks) -> String {
     let RaidRanks { metric, best, median, encounters, all_stars, metrics: _ } = ranks;
     let (metric, best, median) = (one_line(metric), percentile(*best), percentile(*median));
     let mut text = format!("  {metric}: best average {best}, median average {median}\n");

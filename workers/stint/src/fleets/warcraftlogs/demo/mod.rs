@@ -1,8 +1,8 @@
 //! Runs the `warcraftlogs` fleet against its stand-in upstream, from discovery to databases: `stint up
 //! --until-drained`, followed by a report.
 
-mod books;
-mod stage;
+mod audit;
+mod environment;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use stint_warcraftlogs::budget::{Budget, Counted};
 use stint_warcraftlogs::db_generator::DbGenerator;
 use stint_warcraftlogs::discover::Discover;
 
-use super::report::{Database, Invocations, Players, Queue, Report};
+use super::report::{Database, FleetReport, Invocations, Players, Queue};
 use super::stores::Stores;
 use super::workers::Workers;
 use crate::context::Context;
@@ -27,7 +27,7 @@ use crate::fleets::fleet::{Fleet, FleetCommand};
 use crate::fleets::settings::FleetSettings;
 use crate::hosting::{Installation, OpenFleet, PollInterval, WatchOptions, run_local};
 use crate::wiring::ReportLog;
-use stage::Stage;
+use environment::DemoEnvironment;
 
 /// Warcraft Logs: players from discovery to Lua databases, under the budgets of a few keys.
 #[derive(clap::Args)]
@@ -58,7 +58,7 @@ pub(super) struct Arguments {
 }
 
 /// The fleet of a demo, built.
-struct Built {
+struct DemoFleet {
     stores: Stores,
     budget: Budget,
 }
@@ -66,55 +66,60 @@ struct Built {
 #[async_trait(?Send)]
 impl FleetCommand for Arguments {
     async fn run(self, fleet: &'static dyn Fleet, context: &Context) -> anyhow::Result<()> {
-        let stage = Stage::set(&self, context).await?;
-        let builder = Arc::new(Workers::new(&stage.settings, &stage.backends));
-        let built = Built { stores: builder.stores().await?, budget: builder.budget().await? };
-        let settings = FleetSettings::of_one(stage.settings.clone());
+        let environment = DemoEnvironment::start(&self, context).await?;
+        let builder = Arc::new(Workers::new(&environment.settings, &environment.backends));
+        let demo_fleet = DemoFleet { stores: builder.stores().await?, budget: builder.budget().await? };
+        let settings = FleetSettings::of_one(environment.settings.clone());
         let opened = vec![OpenFleet { fleet, builder }];
-        let installation = Installation::build(opened, &settings, &stage.backends, Stop::default()).await?;
-        stage.add_rules(&*built.stores.rules, self.players).await?;
-        let begun = stage.context.clock.now();
+        let installation = Installation::build(opened, &settings, &environment.backends, Stop::default()).await?;
+        environment.add_rules(&*demo_fleet.stores.rules, self.players).await?;
+        let begun = environment.context.clock.now();
         let options = WatchOptions { until_drained: true, interval: PollInterval::for_demo() };
-        let ran = run_local(&installation, options, &stage.context).await?;
+        let ran = run_local(&installation, options, &environment.context).await?;
         if ran.interrupted {
-            bail!("interrupted; what was fetched so far is in {}", stage.out.display());
+            bail!("interrupted; what was fetched so far is in {}", environment.out.display());
         }
-        let report = report(&stage, &built, &installation.report_log, ran.totals).await?;
-        let seconds = between(begun, stage.context.clock.now()).as_secs_f64();
-        let report = Report { virtual_seconds: seconds, wall_seconds: seconds, ..report };
-        context.output.result(&report, Report::to_text)?;
-        context.output.line(&stage.farewell(&built).await?);
+        let report = report(&environment, &demo_fleet, &installation.report_log, ran.totals).await?;
+        let seconds = between(begun, environment.context.clock.now()).as_secs_f64();
+        let report = FleetReport { virtual_seconds: seconds, wall_seconds: seconds, ..report };
+        context.output.result(&report, FleetReport::to_text)?;
+        context.output.line(&environment.closing_message(&demo_fleet).await?);
         ensure!(report.players.lost == 0, "{} players are lost", report.players.lost);
         Ok(())
     }
 }
 
 /// Adds up the results of a run, and compares them with the stand-in's records.
-async fn report(stage: &Stage, fleet: &Built, report_log: &ReportLog, totals: Totals) -> anyhow::Result<Report> {
+async fn report(
+    environment: &DemoEnvironment,
+    demo_fleet: &DemoFleet,
+    report_log: &ReportLog,
+    totals: Totals,
+) -> anyhow::Result<FleetReport> {
     let (aggregator, discover) = (report_log.of(&Aggregator::SPEC.id()), report_log.of(&Discover::SPEC.id()));
     let queued = aggregator.total("queued");
-    let now = stage.context.clock.now();
-    let emptied = fleet.stores.milestones.reached().await?.emptied;
+    let now = environment.context.clock.now();
+    let emptied = demo_fleet.stores.milestones.reached().await?.emptied;
     let (from, to) = (aggregator.first_above_zero("queued").unwrap_or(now), emptied.unwrap_or(now));
-    let (seconds, players) = (between(from, to).as_secs_f64(), stage.players());
-    let (pages, rules) = (discover.total("pages"), fleet.stores.rules.list().await?.documents.len());
-    stage.context.output.line(&format!(
+    let (seconds, players) = (between(from, to).as_secs_f64(), environment.players());
+    let (pages, rules) = (discover.total("pages"), demo_fleet.stores.rules.list().await?.documents.len());
+    environment.context.output.line(&format!(
         "discovered {} players on {pages} ranking pages, by {rules} rules; fetched in {seconds:.1} s, {:.0} players a second",
         players.len(),
         queued as f64 / seconds.max(f64::EPSILON)
     ));
     // The charge of the last calls appears only in a later reading.
-    fleet.budget.read_counters(Points::MAX).await?;
-    let budget = books::audit(stage, fleet, from, to).await?;
-    let (ranked, dropped) = books::fates(fleet, &players).await?;
-    let counts = fleet.stores.queue.counts().await?;
-    let counted = &fleet.budget.counts;
+    demo_fleet.budget.read_counters(Points::MAX).await?;
+    let budget = audit::audit(environment, demo_fleet, from, to).await?;
+    let (ranked, dropped) = audit::count_outcomes(demo_fleet, &players).await?;
+    let counts = demo_fleet.stores.queue.counts().await?;
+    let counted = &demo_fleet.budget.counts;
     let waiting = counts.unfinished() + counts.dead;
     let parked = counted.total(Counted::Parked);
     // A parked message was acknowledged too, but its player was served later, directly from the parked messages.
     let succeeded = (totals.succeeded + counted.total(Counted::Resumed)).saturating_sub(parked);
     let discovered = players.len() as u64;
-    Ok(Report {
+    Ok(FleetReport {
         players: Players {
             discovered,
             queued,
@@ -132,7 +137,7 @@ async fn report(stage: &Stage, fleet: &Built, report_log: &ReportLog, totals: To
         },
         invocations: Invocations { total: totals.invocations, wasted: totals.wasted },
         databases: databases(&report_log.of(&DbGenerator::SPEC.id()).last.unwrap_or_default()),
-        ..Report::default()
+        ..FleetReport::default()
     })
 }
 

@@ -16,78 +16,85 @@ use stint_standins::warcraftlogs::{Books, StandinKey, WindowBook};
 use stint_warcraftlogs::budget::{Counted, REVIVE};
 use stint_warcraftlogs::store::Freshness;
 
-use super::outcome::{Capacity, Cloud, Flow, KeyOutcome, Left, Outcome, RankAges, WakeDelay, WindowOutcome};
-use super::plan::Plan;
-use super::stage::Stage;
+use super::observations::Observations;
+use super::result::{
+    Capacity, Cloud, Flow, KeyResult, RankAges, RemainingWork, SimulationResult, WakeDelay, WindowResult,
+};
+use super::scenario::Scenario;
+use super::simulated_fleet::SimulatedFleet;
 use super::text;
-use super::watch::Watch;
-use crate::fleets::warcraftlogs::report::{Budget, Invocations, Players, Queue, Report};
+use crate::fleets::warcraftlogs::report::{Budget, FleetReport, Invocations, Players, Queue};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Returns the whole report except the wall time.
-pub(super) fn report(plan: &Plan, stage: &Stage, seen: &Watch) -> anyhow::Result<Report> {
-    stage.ahead.settle();
+pub(super) fn report(
+    scenario: &Scenario,
+    fleet: &SimulatedFleet,
+    observed: &Observations,
+) -> anyhow::Result<FleetReport> {
+    fleet.standin.wait_until_idle();
     let (books, options) = {
-        let upstream = stage.upstream.lock().unwrap_or_else(PoisonError::into_inner);
+        let upstream = fleet.upstream.lock().unwrap_or_else(PoisonError::into_inner);
         (upstream.books(), upstream.options().clone())
     };
-    if let Some(broken) = stage.pool.broken() {
+    if let Some(broken) = fleet.pool.broken() {
         bail!("the ledger broke its promise: {broken}");
     }
-    for key in stage.pool.look() {
-        check(stage, &key, &books)?;
+    for key in fleet.pool.look() {
+        check(fleet, &key, &books)?;
     }
-    let keys: Vec<KeyOutcome> = options.keys.iter().map(|key| key_outcome(key, plan, stage, seen, &books)).collect();
-    let tally = stage.people.tally();
-    let lost = stage.people.lost(|show| {
-        stage.queue.each_body(&mut *show);
-        stage.pool.each_parked(show);
+    let keys: Vec<KeyResult> =
+        options.keys.iter().map(|key| key_result(key, scenario, fleet, observed, &books)).collect();
+    let totals = fleet.stores.totals();
+    let lost = fleet.stores.lost(|show| {
+        fleet.queue.each_body(&mut *show);
+        fleet.pool.each_parked(show);
     });
-    let mut report = Report {
+    let mut report = FleetReport {
         players: Players {
-            discovered: tally.discovered,
-            queued: tally.queued,
-            ranked: tally.ranked,
-            dropped: tally.dropped,
+            discovered: totals.discovered,
+            queued: totals.queued,
+            ranked: totals.ranked,
+            dropped: totals.dropped,
             lost,
         },
         budget: budget(&keys, &books),
-        queue: queue(stage),
-        invocations: invocations(stage),
-        virtual_seconds: plan.hours.as_secs_f64(),
-        ..Report::default()
+        queue: queue(fleet),
+        invocations: invocations(fleet),
+        virtual_seconds: scenario.hours.as_secs_f64(),
+        ..FleetReport::default()
     };
-    let mut outcome = Outcome {
-        fits: tally.all_done_at.is_some(),
-        done_after_seconds: tally.all_done_at.map(|done| between(stage.started, done).as_secs_f64()),
-        flow: flow(stage, &keys, tally.first_rank_at),
-        capacity: capacity(plan, &books, tally.completed, options.window),
-        ages: ages(stage),
-        left: left(stage, seen),
+    let mut result = SimulationResult {
+        fits: totals.all_done_at.is_some(),
+        done_after_seconds: totals.all_done_at.map(|done| between(fleet.started, done).as_secs_f64()),
+        flow: flow(fleet, &keys, totals.first_rank_at),
+        capacity: capacity(scenario, &books, totals.completed, options.window),
+        ages: ages(fleet),
+        left: remaining_work(fleet, observed),
         keys,
-        wakeups: wakeups(stage),
-        cloud: cloud(plan, stage),
-        faults: faults(plan, &books),
-        ..Outcome::default()
+        wakeups: wakeups(fleet),
+        cloud: cloud(scenario, fleet),
+        faults: faults(scenario, &books),
+        ..SimulationResult::default()
     };
-    outcome.verdict = text::verdict(plan, &outcome);
-    report.simulation = Some(Box::new(outcome));
+    result.verdict = text::verdict(scenario, &result);
+    report.simulation = Some(Box::new(result));
     Ok(report)
 }
 
 /// Fails if the ledger and the stand-in disagree. The ledger may only be short by the amount it reports itself: calls
 /// whose charge no reading has shown. With a setting that tries the last points of a window, the cost of the last call
 /// is unknown, because the upstream refuses to report it.
-fn check(stage: &Stage, key: &KeyStatus, books: &Books) -> anyhow::Result<()> {
-    let (settings, windows) = (stage.settings(), stage.pool.history(&key.key));
+fn check(fleet: &SimulatedFleet, key: &KeyStatus, books: &Books) -> anyhow::Result<()> {
+    let (settings, windows) = (fleet.settings(), fleet.pool.history(&key.key));
     let spent: Points = windows.iter().map(|window| window.spent).sum::<Points>().saturating_add(key.spent);
     let tried = if settings.wcl_tail == Tail::Strict { 0 } else { windows.len() as u64 + 1 };
     let unsure: Points = windows.iter().map(|window| window.unconfirmed).sum::<Points>().saturating_add(key.held);
     let unsure = unsure.saturating_add(settings.unit().saturating_mul(tried));
     let book = books.keys.iter().find(|book| book.id == key.key.0);
     let charged: Points = book.map(|book| book.windows.iter().map(|window| window.charged).sum()).unwrap_or_default();
-    let held = stage.budget_holds();
+    let held = fleet.budget_holds();
     ensure!(
         spent <= charged && (!held || charged <= spent.saturating_add(unsure)),
         "the books disagree: {} was charged {charged} points, and the ledger says {spent}, give or take {unsure}",
@@ -97,29 +104,35 @@ fn check(stage: &Stage, key: &KeyStatus, books: &Books) -> anyhow::Result<()> {
 }
 
 /// Returns every window of a key that lies in the simulated time, including windows without calls.
-fn key_outcome(key: &StandinKey, plan: &Plan, stage: &Stage, seen: &Watch, books: &Books) -> KeyOutcome {
-    let length = Duration::from_secs(stage.settings().wcl_window_seconds);
-    let end = after(stage.started, plan.hours);
+fn key_result(
+    key: &StandinKey,
+    scenario: &Scenario,
+    fleet: &SimulatedFleet,
+    observed: &Observations,
+    books: &Books,
+) -> KeyResult {
+    let length = Duration::from_secs(fleet.settings().wcl_window_seconds);
+    let end = after(fleet.started, scenario.hours);
     let book = books.keys.iter().find(|book| book.id == key.id);
     let known: BTreeMap<Timestamp, WindowBook> =
         book.into_iter().flat_map(|book| &book.windows).map(|window| (window.start, *window)).collect();
-    let starts = std::iter::successors(Some(after(stage.started, key.phase)), |start| Some(after(*start, length)));
+    let starts = std::iter::successors(Some(after(fleet.started, key.phase)), |start| Some(after(*start, length)));
     let windows = starts.take_while(|start| after(*start, length) <= end).map(|start| {
         let reset = after(start, length);
         let spent = known.get(&start).map_or(Points::ZERO, |window| window.charged);
-        WindowOutcome {
-            reset_at_seconds: between(stage.started, reset).as_secs_f64(),
+        WindowResult {
+            reset_at_seconds: between(fleet.started, reset).as_secs_f64(),
             spent,
             expired: key.limit.saturating_sub(spent),
-            backlog: seen.had_backlog(start, reset),
-            due: seen.had_due(reset),
+            backlog: observed.had_backlog(start, reset),
+            due: observed.had_due(reset),
         }
     });
-    KeyOutcome { key: KeyId(key.id.clone()).0, limit: key.limit, windows: windows.collect() }
+    KeyResult { key: KeyId(key.id.clone()).0, limit: key.limit, windows: windows.collect() }
 }
 
 /// Returns the totals over all whole windows, from the upstream's records.
-fn budget(keys: &[KeyOutcome], books: &Books) -> Budget {
+fn budget(keys: &[KeyResult], books: &Books) -> Budget {
     let mut budget = Budget {
         spent: books.charged,
         overspent: books.overspent,
@@ -144,12 +157,12 @@ fn budget(keys: &[KeyOutcome], books: &Books) -> Budget {
 }
 
 /// Returns whether the fleet worked whenever there was work.
-fn flow(stage: &Stage, keys: &[KeyOutcome], first_rank_at: Option<Timestamp>) -> Flow {
-    let seconds = |at: Timestamp| between(stage.started, at).as_secs_f64();
+fn flow(fleet: &SimulatedFleet, keys: &[KeyResult], first_rank_at: Option<Timestamp>) -> Flow {
+    let seconds = |at: Timestamp| between(fleet.started, at).as_secs_f64();
     let first_rank = first_rank_at.map(seconds);
     let mut flow = Flow {
         first_rank_after_seconds: first_rank,
-        databases_after_seconds: stage.milestones.generated().into_iter().map(seconds).collect(),
+        databases_after_seconds: fleet.milestones.generated().into_iter().map(seconds).collect(),
         ..Flow::default()
     };
     let (mut limit, mut spent) = (Points::ZERO, Points::ZERO);
@@ -169,63 +182,63 @@ fn flow(stage: &Stage, keys: &[KeyOutcome], first_rank_at: Option<Timestamp>) ->
     flow
 }
 
-fn queue(stage: &Stage) -> Queue {
-    let (sqs, mapping) = (stage.queue.usage(), stage.mapping.usage());
-    let parked = stage.budget.counts.total(Counted::Parked);
+fn queue(fleet: &SimulatedFleet) -> Queue {
+    let (sqs, mapping) = (fleet.queue.usage(), fleet.mapping.usage());
+    let parked = fleet.budget.counts.total(Counted::Parked);
     // A parked message was deleted too, but its player was served later, directly from the parked messages.
-    let succeeded = (mapping.done + stage.budget.counts.total(Counted::Resumed)).saturating_sub(parked);
+    let succeeded = (mapping.done + fleet.budget.counts.total(Counted::Resumed)).saturating_sub(parked);
     Queue {
         received: sqs.received,
         succeeded,
         receives_per_success: sqs.received as f64 / succeeded.max(1) as f64,
         parked,
-        dead_letters: stage.queue.exact_counts().dead,
+        dead_letters: fleet.queue.exact_counts().dead,
     }
 }
 
-fn invocations(stage: &Stage) -> Invocations {
-    let total = stage.functions.iter().map(|function| function.usage().invocations).sum();
-    Invocations { total, wasted: stage.fetcher.usage().wasted }
+fn invocations(fleet: &SimulatedFleet) -> Invocations {
+    let total = fleet.functions.iter().map(|function| function.usage().invocations).sum();
+    Invocations { total, wasted: fleet.fetcher.usage().wasted }
 }
 
-fn capacity(plan: &Plan, books: &Books, completed: u64, window: Duration) -> Capacity {
+fn capacity(scenario: &Scenario, books: &Books, completed: u64, window: Duration) -> Capacity {
     let windows_per_day = DAY.as_secs_f64() / window.as_secs_f64();
-    let points_per_day = plan.keys.iter().copied().sum::<Points>().to_float() * windows_per_day;
+    let points_per_day = scenario.keys.iter().copied().sum::<Points>().to_float() * windows_per_day;
     let points_per_player = books.charged.to_float() / completed.max(1) as f64;
     if completed == 0 || points_per_player <= 0.0 {
         return Capacity::default();
     }
     let players_per_day = points_per_day / points_per_player;
-    let days_for_all = f64::from(plan.players) / players_per_day;
-    let days = plan.hours.as_secs_f64() / DAY.as_secs_f64();
+    let days_for_all = f64::from(scenario.players) / players_per_day;
+    let days = scenario.hours.as_secs_f64() / DAY.as_secs_f64();
     Capacity {
         points_per_player,
         players_per_day,
-        share_per_day: players_per_day / f64::from(plan.players),
+        share_per_day: players_per_day / f64::from(scenario.players),
         days_for_all,
-        keys_needed: (days_for_all / days * plan.keys.len() as f64).ceil() as u64,
+        keys_needed: (days_for_all / days * scenario.keys.len() as f64).ceil() as u64,
     }
 }
 
-fn ages(stage: &Stage) -> RankAges {
-    let ages = stage.people.ages();
+fn ages(fleet: &SimulatedFleet) -> RankAges {
+    let ages = fleet.stores.ages();
     RankAges { median_seconds: ages.median.as_secs_f64(), p95_seconds: ages.p95.as_secs_f64(), never: ages.never }
 }
 
-fn left(stage: &Stage, seen: &Watch) -> Left {
-    let backlog = stage.people.backlog(&Freshness::at(stage.clock.now(), stage.settings().refresh_after()));
-    Left {
+fn remaining_work(fleet: &SimulatedFleet, observed: &Observations) -> RemainingWork {
+    let backlog = fleet.stores.backlog(&Freshness::at(fleet.clock.now(), fleet.settings().refresh_after()));
+    RemainingWork {
         to_queue: backlog.due,
         fresh: backlog.fresh,
-        queued: stage.queue.exact_counts().unfinished(),
-        parked: stage.pool.parked(),
-        most_queued: seen.most_queued,
-        most_parked: seen.most_parked,
+        queued: fleet.queue.exact_counts().unfinished(),
+        parked: fleet.pool.parked(),
+        most_queued: observed.most_queued,
+        most_parked: observed.most_parked,
     }
 }
 
-fn wakeups(stage: &Stage) -> WakeDelay {
-    let log = stage.scheduler.log();
+fn wakeups(fleet: &SimulatedFleet) -> WakeDelay {
+    let log = fleet.scheduler.log();
     let mut late: Vec<Duration> = log.iter().filter(|fired| fired.name == REVIVE).map(|fired| fired.late).collect();
     late.sort_unstable();
     let at = |index: usize| late.get(index).map_or(0.0, Duration::as_secs_f64);
@@ -236,14 +249,14 @@ fn wakeups(stage: &Stage) -> WakeDelay {
     }
 }
 
-fn cloud(plan: &Plan, stage: &Stage) -> Cloud {
-    let fetcher = stage.fetcher.usage();
-    let all = stage.functions.iter().map(|function| function.usage()).fold(Usage::default(), add);
+fn cloud(scenario: &Scenario, fleet: &SimulatedFleet) -> Cloud {
+    let fetcher = fleet.fetcher.usage();
+    let all = fleet.functions.iter().map(|function| function.usage()).fold(Usage::default(), add);
     let used = Used {
         invocations: all.invocations,
         billed_millis: all.billed_millis,
-        sqs_requests: stage.queue.usage().requests,
-        scheduled: stage.scheduler.log().len() as u64,
+        sqs_requests: fleet.queue.usage().requests,
+        scheduled: fleet.scheduler.log().len() as u64,
     };
     Cloud {
         rank_fetcher: fetcher,
@@ -255,18 +268,18 @@ fn cloud(plan: &Plan, stage: &Stage) -> Cloud {
             wasted: all.wasted - fetcher.wasted,
             billed_millis: all.billed_millis - fetcher.billed_millis,
         },
-        mapping: stage.mapping.usage(),
-        sqs: stage.queue.usage(),
-        control_plane: stage.throttle.usage(),
-        bill: used.bill(&Prices::default(), plan.hours),
+        mapping: fleet.mapping.usage(),
+        sqs: fleet.queue.usage(),
+        control_plane: fleet.throttle.usage(),
+        bill: used.bill(&Prices::default(), scenario.hours),
     }
 }
 
 /// Returns the faults that occurred. The stand-in counts its own.
-fn faults(plan: &Plan, books: &Books) -> BTreeMap<&'static str, u64> {
-    plan.faults.count(Fault::ServerErrors, books.failed_calls);
-    plan.faults.count(Fault::Haste, books.rate_limited_calls);
-    plan.faults.happened()
+fn faults(scenario: &Scenario, books: &Books) -> BTreeMap<&'static str, u64> {
+    scenario.faults.count(Fault::ServerErrors, books.failed_calls);
+    scenario.faults.count(Fault::Haste, books.rate_limited_calls);
+    scenario.faults.happened()
 }
 
 fn add(sum: Usage, usage: Usage) -> Usage {

@@ -11,9 +11,9 @@ use plotters::prelude::{
     SVGBackend, SeriesLabelPosition, ShapeStyle, WHITE,
 };
 
-use super::outcome::{KeyOutcome, Outcome, WindowOutcome};
-use super::plan::Plan;
-use super::watch::Watch;
+use super::observations::Observations;
+use super::result::{KeyResult, SimulationResult, WindowResult};
+use super::scenario::Scenario;
 
 const SIZE: (u32, u32) = (1_200, 1_080);
 const TITLE: i32 = 18;
@@ -55,11 +55,16 @@ struct Time {
 }
 
 /// Draws the chart into `file`.
-pub(super) fn draw(file: &Path, plan: &Plan, outcome: &Outcome, seen: &Watch) -> anyhow::Result<()> {
+pub(super) fn draw(
+    file: &Path,
+    scenario: &Scenario,
+    result: &SimulationResult,
+    observed: &Observations,
+) -> anyhow::Result<()> {
     let root = SVGBackend::new(file, SIZE).into_drawing_area();
     root.fill(&WHITE).map_err(cannot)?;
-    let root = root.titled(&heading(outcome), ("sans-serif", TITLE + 2).into_font()).map_err(cannot)?;
-    let seconds = plan.hours.as_secs_f64();
+    let root = root.titled(&heading(result), ("sans-serif", TITLE + 2).into_font()).map_err(cannot)?;
+    let seconds = scenario.hours.as_secs_f64();
     let (unit, name) = if seconds > 4.0 * DAY { (DAY, "days") } else { (HOUR, "hours") };
     let time = Time { unit, name, end: seconds / unit };
     let panels = root.split_evenly((4, 1));
@@ -69,7 +74,7 @@ pub(super) fn draw(file: &Path, plan: &Plan, outcome: &Outcome, seen: &Watch) ->
         "messages in the queue",
         "messages parked",
     ];
-    let series = [points(outcome, time), concurrency(seen, time), queue(seen, time), parked(seen, time)];
+    let series = [points(result, time), concurrency(observed, time), queue(observed, time), parked(observed, time)];
     for ((panel, title), series) in panels.iter().zip(titles).zip(series) {
         draw_panel(panel, title, &series, time)?;
     }
@@ -77,19 +82,19 @@ pub(super) fn draw(file: &Path, plan: &Plan, outcome: &Outcome, seen: &Watch) ->
 }
 
 /// Returns the verdict, cut to the length that fits above a chart.
-fn heading(outcome: &Outcome) -> String {
-    outcome.verdict.split(", or ").next().unwrap_or_default().to_owned()
+fn heading(result: &SimulationResult) -> String {
+    result.verdict.split(", or ").next().unwrap_or_default().to_owned()
 }
 
 /// Returns for each key the points spent so far and, in a lighter colour, the points granted. The area between the two
 /// is what expired.
-fn points(outcome: &Outcome, time: Time) -> Vec<Series> {
-    if outcome.keys.len() > MOST_KEYS {
+fn points(result: &SimulationResult, time: Time) -> Vec<Series> {
+    if result.keys.len() > MOST_KEYS {
         let ends: BTreeSet<u64> =
-            outcome.keys.iter().flat_map(|key| &key.windows).map(|window| window.reset_at_seconds as u64).collect();
-        let total = |of: fn(&KeyOutcome, &WindowOutcome) -> f64| {
+            result.keys.iter().flat_map(|key| &key.windows).map(|window| window.reset_at_seconds as u64).collect();
+        let total = |of: fn(&KeyResult, &WindowResult) -> f64| {
             let up_to = |end: u64| {
-                let windows = outcome.keys.iter().flat_map(|key| key.windows.iter().map(move |window| (key, window)));
+                let windows = result.keys.iter().flat_map(|key| key.windows.iter().map(move |window| (key, window)));
                 windows
                     .filter(|(_, window)| window.reset_at_seconds as u64 <= end)
                     .map(|(key, window)| of(key, window))
@@ -98,14 +103,14 @@ fn points(outcome: &Outcome, time: Time) -> Vec<Series> {
             std::iter::once((0.0, 0.0)).chain(ends.iter().map(|end| (*end as f64 / time.unit, up_to(*end)))).collect()
         };
         let (granted, spent) = (total(|key, _| key.limit.to_float()), total(|_, window| window.spent.to_float()));
-        let keys = outcome.keys.len();
+        let keys = result.keys.len();
         return vec![
             Series { name: format!("granted to {keys} keys"), colour: COLOURS[4], filled: false, points: granted },
             Series { name: "spent".into(), colour: COLOURS[0], filled: false, points: spent },
         ];
     }
     let mut series = Vec::new();
-    for (key, colour) in outcome.keys.iter().zip(COLOURS) {
+    for (key, colour) in result.keys.iter().zip(COLOURS) {
         let name = format!("{} of {}", key.key, crate::format::points(key.limit));
         let granted = running_total(key, time, |_| key.limit.to_float());
         series.push(Series { name: String::new(), colour: lighter(colour), filled: false, points: granted });
@@ -115,7 +120,7 @@ fn points(outcome: &Outcome, time: Time) -> Vec<Series> {
     series
 }
 
-fn running_total(key: &KeyOutcome, time: Time, of: impl Fn(&WindowOutcome) -> f64) -> Vec<(f64, f64)> {
+fn running_total(key: &KeyResult, time: Time, of: impl Fn(&WindowResult) -> f64) -> Vec<(f64, f64)> {
     let mut total = 0.0;
     let ends = key.windows.iter().map(|window| {
         total += of(window);
@@ -130,30 +135,30 @@ fn lighter(RGBColor(red, green, blue): RGBColor) -> RGBColor {
     RGBColor(half(red), half(green), half(blue))
 }
 
-fn concurrency(seen: &Watch, time: Time) -> Vec<Series> {
+fn concurrency(observed: &Observations, time: Time) -> Vec<Series> {
     vec![
-        series("allowed", COLOURS[4], true, seen, time, |sample| f64::from(sample.concurrency)),
-        series("running", COLOURS[3], false, seen, time, |sample| f64::from(sample.running)),
+        series("allowed", COLOURS[4], true, observed, time, |sample| f64::from(sample.concurrency)),
+        series("running", COLOURS[3], false, observed, time, |sample| f64::from(sample.running)),
     ]
 }
 
-fn queue(seen: &Watch, time: Time) -> Vec<Series> {
-    vec![series("queued", COLOURS[2], true, seen, time, |sample| sample.queued as f64)]
+fn queue(observed: &Observations, time: Time) -> Vec<Series> {
+    vec![series("queued", COLOURS[2], true, observed, time, |sample| sample.queued as f64)]
 }
 
-fn parked(seen: &Watch, time: Time) -> Vec<Series> {
-    vec![series("parked", COLOURS[5], true, seen, time, |sample| sample.parked as f64)]
+fn parked(observed: &Observations, time: Time) -> Vec<Series> {
+    vec![series("parked", COLOURS[5], true, observed, time, |sample| sample.parked as f64)]
 }
 
 fn series(
     name: &str,
     colour: RGBColor,
     filled: bool,
-    seen: &Watch,
+    observed: &Observations,
     time: Time,
-    value: impl Fn(&super::watch::Sample) -> f64,
+    value: impl Fn(&super::observations::Sample) -> f64,
 ) -> Series {
-    let points = seen.samples.iter().map(|sample| (sample.at.as_secs_f64() / time.unit, value(sample)));
+    let points = observed.samples.iter().map(|sample| (sample.at.as_secs_f64() / time.unit, value(sample)));
     Series { name: name.to_owned(), colour, filled, points: points.collect() }
 }
 

@@ -4,8 +4,8 @@
 use stint_standins::warcraftlogs::Population;
 use stint_warcraftlogs::model::{PlayerId, RaidsToScrap};
 
-/// Ids are spread nearly evenly, so an estimated position is off by at most this many places.
-const REACH: usize = 64;
+/// Ids are spread nearly evenly, so an estimated position is off by at most this many positions.
+const MAX_POSITION_ERROR: usize = 64;
 
 /// The players on the ranking pages, by position, and the ranked pairs, by bit.
 pub(super) struct Directory {
@@ -16,7 +16,7 @@ pub(super) struct Directory {
 }
 
 impl Directory {
-    /// Indexes everyone in `population`.
+    /// Indexes all players in `population`.
     pub(super) fn new(population: &Population) -> Directory {
         let pairs = population.rankings().to_vec();
         // There are few ranked pairs, so every set of them can be precomputed.
@@ -28,12 +28,12 @@ impl Directory {
         self.ids.len()
     }
 
-    pub(super) fn id(&self, place: usize) -> PlayerId {
-        self.ids[place]
+    pub(super) fn id(&self, position: usize) -> PlayerId {
+        self.ids[position]
     }
 
     /// Returns the first position whose id is greater than `after`.
-    pub(super) fn place_after(&self, after: Option<PlayerId>) -> usize {
+    pub(super) fn position_after(&self, after: Option<PlayerId>) -> usize {
         after.map_or(0, |after| self.ids.partition_point(|id| *id <= after))
     }
 
@@ -43,9 +43,9 @@ impl Directory {
         let span = (last - first).max(1);
         let offset = id.checked_sub(first)?;
         let guess = (u128::from(offset) * (self.ids.len() as u128 - 1) / u128::from(span)) as usize;
-        let (from, to) = (guess.saturating_sub(REACH), (guess + REACH).min(self.ids.len()));
+        let (from, to) = (guess.saturating_sub(MAX_POSITION_ERROR), (guess + MAX_POSITION_ERROR).min(self.ids.len()));
         let near = self.ids.get(from..to).and_then(|near| near.binary_search(&id).ok());
-        near.map(|place| from + place).or_else(|| self.ids.binary_search(&id).ok())
+        near.map(|position| from + position).or_else(|| self.ids.binary_search(&id).ok())
     }
 
     /// Returns the bit of a pair, or 0 if the pair is not ranked.

@@ -48,9 +48,9 @@ impl Milestones for MemoryMilestones {
 }
 
 /// Replaces the database generator. It writes no files, because a simulation stores no ranks.
-pub(super) struct Generator(pub(super) Arc<dyn Milestones>);
+pub(super) struct NoopGenerator(pub(super) Arc<dyn Milestones>);
 
-impl Worker for Generator {
+impl Worker for NoopGenerator {
     const SPEC: Spec = DbGenerator::SPEC;
 
     async fn run(&self, _event: Event, invocation: &Invocation) -> Result<Outcome, WorkerError> {

@@ -1,20 +1,20 @@
 //! Runs the real workers on virtual time, to tell whether the work fits, when it is done, what expires and what it
 //! costs.
 
-mod ahead;
 mod audit;
 mod chart;
 mod directory;
 mod milestones;
-pub(super) mod outcome;
-mod people;
-mod plan;
+mod observations;
+mod population_stores;
+pub(super) mod result;
 mod rules;
+mod scenario;
 mod seeds;
-mod stage;
+mod simulated_fleet;
+mod standin_transport;
 mod text;
 mod upstream;
-mod watch;
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -29,15 +29,15 @@ use stint_simulation::Faults;
 use stint_warcraftlogs::budget::BudgetStrategy;
 use stint_warcraftlogs::config::Settings;
 
-use super::report::Report;
+use super::report::FleetReport;
 use crate::context::Context;
 use crate::fleets::fleet::{Fleet, FleetCommand};
 use crate::progress_bars::{ProgressBar, ProgressStyle};
 use crate::settings::from_environment;
 use crate::usage::WrongUsage;
-use plan::Plan;
-use stage::Stage;
-use watch::Watch;
+use observations::Observations;
+use scenario::Scenario;
+use simulated_fleet::SimulatedFleet;
 
 /// The longest simulation, in hours: a year.
 const LONGEST_HOURS: f64 = 24.0 * 366.0;
@@ -86,8 +86,8 @@ pub(super) struct Arguments {
 }
 
 impl Arguments {
-    fn plan(&self) -> Plan {
-        Plan {
+    fn scenario(&self) -> Scenario {
+        Scenario {
             players: self.players,
             keys: self.keys.clone(),
             phases: Vec::new(),
@@ -96,8 +96,8 @@ impl Arguments {
             workers: self.workers,
             seed: self.seed,
             faults: self.faults.clone(),
-            vary: self.vary,
-            alone: true,
+            randomised: self.vary,
+            exclusive: true,
         }
     }
 }
@@ -115,32 +115,32 @@ impl FleetCommand for Arguments {
                     "--chart draws one seed: leave out --seeds, and name the seed with --seed",
                 ));
             }
-            return run_seeds(self.seeds, &self.plan(), context);
+            return run_seeds(self.seeds, &self.scenario(), context);
         }
-        run_one(chart.as_deref(), &self.plan().own(), context)
+        run_one(chart.as_deref(), &self.scenario().for_seed(), context)
     }
 }
 
-fn run_one(chart: Option<&Path>, plan: &Plan, context: &Context) -> anyhow::Result<()> {
+fn run_one(chart: Option<&Path>, scenario: &Scenario, context: &Context) -> anyhow::Result<()> {
     let begun = context.clock.now();
-    let bar = progress(context, plan.hours.as_secs(), "{bar:30} {percent} % simulated, {eta} left");
-    let (settings, tell) = (from_environment()?, |passed: Duration| bar.set_position(passed.as_secs()));
+    let bar = progress(context, scenario.hours.as_secs(), "{bar:30} {percent} % simulated, {eta} left");
+    let (settings, on_progress) = (from_environment()?, |passed: Duration| bar.set_position(passed.as_secs()));
     // Workers log with virtual times, which would be misleading in the log.
     let silent = tracing::subscriber::NoSubscriber::default();
-    let simulated = tracing::subscriber::with_default(silent, || simulate(plan, settings, &tell));
-    let (mut report, seen) = simulated?;
+    let simulated = tracing::subscriber::with_default(silent, || simulate(scenario, settings, &on_progress));
+    let (mut report, observed) = simulated?;
     bar.finish_and_clear();
-    if let Some((file, outcome)) = chart.zip(report.simulation.as_ref()) {
-        chart::draw(file, plan, outcome, &seen)?;
+    if let Some((file, result)) = chart.zip(report.simulation.as_ref()) {
+        chart::draw(file, scenario, result, &observed)?;
     }
     report.wall_seconds = between(begun, context.clock.now()).as_secs_f64();
     context.output.result(&report, text::to_text)
 }
 
-fn run_seeds(seeds: u64, plan: &Plan, context: &Context) -> anyhow::Result<()> {
+fn run_seeds(seeds: u64, scenario: &Scenario, context: &Context) -> anyhow::Result<()> {
     let begun = context.clock.now();
     let bar = progress(context, seeds, "{bar:30} {pos} of {len} seeds, {eta} left");
-    let mut summary = seeds::play(plan, seeds, &from_environment()?, &|| bar.inc(1));
+    let mut summary = seeds::run(scenario, seeds, &from_environment()?, &|| bar.inc(1));
     bar.finish_and_clear();
     summary.wall_seconds = between(begun, context.clock.now()).as_secs_f64();
     context.output.result(&summary, seeds::to_text)?;
@@ -148,21 +148,25 @@ fn run_seeds(seeds: u64, plan: &Plan, context: &Context) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Runs a plan with its own seed, and returns the report. `wall_seconds` is left at zero.
-fn simulate(plan: &Plan, settings: Settings, tell: &dyn Fn(Duration)) -> anyhow::Result<(Report, Watch)> {
-    let stage = Stage::set(plan, settings)?;
-    let (seen, deployed) = (RefCell::new(Watch::default()), RefCell::new(Ok(())));
+/// Runs a scenario with its own seed, and returns the report. `wall_seconds` is left at zero.
+fn simulate(
+    scenario: &Scenario,
+    settings: Settings,
+    on_progress: &dyn Fn(Duration),
+) -> anyhow::Result<(FleetReport, Observations)> {
+    let fleet = SimulatedFleet::new(scenario, settings)?;
+    let (observed, deployed) = (RefCell::new(Observations::default()), RefCell::new(Ok(())));
     let tasks = vec![
-        stage.deploy().map(|result| drop(deployed.replace(result))).boxed_local(),
-        stage.scheduler.run(&stage.functions).boxed_local(),
-        stage.mapping.run().boxed_local(),
-        watch::watch(&stage, plan.hours, &seen, tell).boxed_local(),
+        fleet.deploy().map(|result| drop(deployed.replace(result))).boxed_local(),
+        fleet.scheduler.run(&fleet.functions).boxed_local(),
+        fleet.mapping.run().boxed_local(),
+        observations::observe(&fleet, scenario.hours, &observed, on_progress).boxed_local(),
     ];
-    stint_simulation::run(&stage.clock, tasks, after(stage.started, plan.hours))?;
+    stint_simulation::run(&fleet.clock, tasks, after(fleet.started, scenario.hours))?;
     deployed.into_inner()?;
-    let seen = seen.into_inner();
-    let report = audit::report(plan, &stage, &seen)?;
-    Ok((report, seen))
+    let observed = observed.into_inner();
+    let report = audit::report(scenario, &fleet, &observed)?;
+    Ok((report, observed))
 }
 
 /// Returns a progress bar on stderr, if stderr is a terminal.

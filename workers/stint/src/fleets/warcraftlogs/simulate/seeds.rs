@@ -13,14 +13,14 @@ use serde::Serialize;
 use stint_core::points::Points;
 use stint_warcraftlogs::config::Settings;
 
-use super::plan::Plan;
+use super::scenario::Scenario;
 use super::simulate;
-use crate::fleets::warcraftlogs::report::Report;
+use crate::fleets::warcraftlogs::report::FleetReport;
 use crate::format::{number, points};
 use crate::table::Table;
 
 /// The number of failed seeds that are reported individually.
-const MOST_TOLD: usize = 20;
+const MAX_REPORTED: usize = 20;
 
 /// The combined results of many seeds.
 #[derive(Debug, Default, Serialize)]
@@ -61,15 +61,15 @@ pub(super) struct Spread<T> {
 }
 
 /// One seed's command, and its report or error.
-pub(super) struct Played {
+pub(super) struct SeedRun {
     pub(super) seed: u64,
     pub(super) command: String,
-    pub(super) report: Result<Report, String>,
+    pub(super) report: Result<FleetReport, String>,
 }
 
-/// Runs `seeds` seeds, starting with the plan's own, on all cores. `tell` is called after each.
-pub(super) fn play(plan: &Plan, seeds: u64, settings: &Settings, tell: &(dyn Fn() + Sync)) -> Summary {
-    let (next, played) = (AtomicU64::new(0), Mutex::new(Vec::new()));
+/// Runs `seeds` seeds, starting with the scenario's own, on all cores. `on_progress` is called after each.
+pub(super) fn run(scenario: &Scenario, seeds: u64, settings: &Settings, on_progress: &(dyn Fn() + Sync)) -> Summary {
+    let (next, runs) = (AtomicU64::new(0), Mutex::new(Vec::new()));
     let work = || {
         // Workers log with virtual times, which would be misleading in the log.
         let _silent = tracing::subscriber::set_default(tracing::subscriber::NoSubscriber::default());
@@ -78,11 +78,11 @@ pub(super) fn play(plan: &Plan, seeds: u64, settings: &Settings, tell: &(dyn Fn(
             if number >= seeds {
                 return;
             }
-            let one = Plan { seed: plan.seed.wrapping_add(number), alone: false, ..plan.clone() };
-            let report = play_one(&one, settings.clone());
-            let one = Played { seed: one.seed, command: one.to_string(), report };
-            played.lock().unwrap_or_else(PoisonError::into_inner).push(one);
-            tell();
+            let one = Scenario { seed: scenario.seed.wrapping_add(number), exclusive: false, ..scenario.clone() };
+            let report = run_seed(&one, settings.clone());
+            let one = SeedRun { seed: one.seed, command: one.to_string(), report };
+            runs.lock().unwrap_or_else(PoisonError::into_inner).push(one);
+            on_progress();
         }
     };
     thread::scope(|scope| {
@@ -90,14 +90,14 @@ pub(super) fn play(plan: &Plan, seeds: u64, settings: &Settings, tell: &(dyn Fn(
             scope.spawn(work);
         }
     });
-    let mut played = played.into_inner().unwrap_or_else(PoisonError::into_inner);
-    played.sort_by_key(|one| one.seed.wrapping_sub(plan.seed));
-    Summary { first_seed: plan.seed, seeds, ..summary(&played) }
+    let mut runs = runs.into_inner().unwrap_or_else(PoisonError::into_inner);
+    runs.sort_by_key(|one| one.seed.wrapping_sub(scenario.seed));
+    Summary { first_seed: scenario.seed, seeds, ..summary(&runs) }
 }
 
 /// Runs one seed. An error or a panic of one seed does not stop the others.
-fn play_one(plan: &Plan, settings: Settings) -> Result<Report, String> {
-    let simulated = catch_unwind(AssertUnwindSafe(|| simulate(&plan.own(), settings, &|_| {})));
+fn run_seed(scenario: &Scenario, settings: Settings) -> Result<FleetReport, String> {
+    let simulated = catch_unwind(AssertUnwindSafe(|| simulate(&scenario.for_seed(), settings, &|_| {})));
     match simulated {
         Ok(simulated) => simulated.map(|(report, _)| report).map_err(|error| format!("{error:#}")),
         Err(panic) => Err(format!("panicked: {}", message(&*panic))),
@@ -109,17 +109,17 @@ fn message(panic: &(dyn Any + Send)) -> &str {
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a word")
 }
 
-pub(super) fn summary(played: &[Played]) -> Summary {
-    let failed = played.iter().filter_map(|one| {
+pub(super) fn summary(runs: &[SeedRun]) -> Summary {
+    let failed = runs.iter().filter_map(|one| {
         let reason = reason(&one.report)?;
         Some(Failed { seed: one.seed, reason, repeat: one.command.clone() })
     });
-    let reports: Vec<&Report> = played.iter().filter_map(|one| one.report.as_ref().ok()).collect();
+    let reports: Vec<&FleetReport> = runs.iter().filter_map(|one| one.report.as_ref().ok()).collect();
     let mut faults = BTreeMap::new();
     for (name, times) in reports.iter().filter_map(|report| report.simulation.as_ref()).flat_map(|one| &one.faults) {
         *faults.entry(*name).or_default() += times;
     }
-    let whole = |figure: fn(&Report) -> u64| spread(reports.iter().map(|report| figure(report)), u64::cmp);
+    let whole = |figure: fn(&FleetReport) -> u64| spread(reports.iter().map(|report| figure(report)), u64::cmp);
     Summary {
         failed: failed.collect(),
         lost: whole(|report| report.players.lost),
@@ -139,7 +139,7 @@ pub(super) fn summary(played: &[Played]) -> Summary {
 }
 
 /// Returns why a seed failed, if it did.
-fn reason(report: &Result<Report, String>) -> Option<String> {
+fn reason(report: &Result<FleetReport, String>) -> Option<String> {
     let report = match report {
         Ok(report) => report,
         Err(error) => return Some(error.clone()),
@@ -175,10 +175,10 @@ pub(super) fn to_text(summary: &Summary) -> String {
     if !faults.is_empty() {
         lines.push(format!("faults: {}", faults.join(", ")));
     }
-    for failed in summary.failed.iter().take(MOST_TOLD) {
+    for failed in summary.failed.iter().take(MAX_REPORTED) {
         lines.push(format!("\nseed {}: {}\n  {}", failed.seed, failed.reason, failed.repeat));
     }
-    let more = summary.failed.len().saturating_sub(MOST_TOLD);
+    let more = summary.failed.len().saturating_sub(MAX_REPORTED);
     if more > 0 {
         lines.push(format!("\nand {} more; --json lists all", number(more as u64)));
     }

@@ -4,18 +4,18 @@ use std::time::Duration;
 
 use stint_core::points::Points;
 
-use super::outcome::{Outcome, WindowOutcome};
-use super::plan::Plan;
-use crate::fleets::warcraftlogs::report::Report;
+use super::result::{SimulationResult, WindowResult};
+use super::scenario::Scenario;
+use crate::fleets::warcraftlogs::report::FleetReport;
 use crate::format::{count, number, points};
 use crate::table::Table;
 
 /// Returns the first line: whether the work fits, and what would make it fit.
-pub(super) fn verdict(plan: &Plan, outcome: &Outcome) -> String {
-    let players = count(u64::from(plan.players), "player", "players");
-    let capacity = outcome.capacity;
+pub(super) fn verdict(scenario: &Scenario, result: &SimulationResult) -> String {
+    let players = count(u64::from(scenario.players), "player", "players");
+    let capacity = result.capacity;
     let per_day = number(capacity.players_per_day as u64);
-    if let Some(done) = outcome.done_after_seconds {
+    if let Some(done) = result.done_after_seconds {
         let share = capacity.share_per_day;
         return format!(
             "yes: {players} are done after {}; these keys serve {per_day} players a day, {share:.1} times that many",
@@ -23,26 +23,26 @@ pub(super) fn verdict(plan: &Plan, outcome: &Outcome) -> String {
         );
     }
     if capacity.players_per_day <= 0.0 {
-        return format!("no: none of {players} was fetched in {}", span(plan.hours.as_secs_f64()));
+        return format!("no: none of {players} was fetched in {}", span(scenario.hours.as_secs_f64()));
     }
     let keys = count(capacity.keys_needed, "such key", "such keys");
     let days = span(capacity.days_for_all * 86_400.0);
-    if capacity.days_for_all * 86_400.0 <= plan.hours.as_secs_f64() {
+    if capacity.days_for_all * 86_400.0 <= scenario.hours.as_secs_f64() {
         return format!(
             "not yet: these keys serve {per_day} players a day, which is enough, but discovery comes first; {} of \
              {players} are left after {}",
-            number(outcome.ages.never),
-            span(plan.hours.as_secs_f64())
+            number(result.ages.never),
+            span(scenario.hours.as_secs_f64())
         );
     }
-    let hours = span(plan.hours.as_secs_f64());
+    let hours = span(scenario.hours.as_secs_f64());
     format!("no: these keys serve {per_day} players a day; {players} need {days}, or {keys} to be done in {hours}")
 }
 
 /// Formats the whole report.
-pub(super) fn to_text(report: &Report) -> String {
-    let Some(outcome) = &report.simulation else { return report.to_text() };
-    let mut lines = vec![outcome.verdict.clone(), String::new()];
+pub(super) fn to_text(report: &FleetReport) -> String {
+    let Some(result) = &report.simulation else { return report.to_text() };
+    let mut lines = vec![result.verdict.clone(), String::new()];
     let mut row = |name: &str, value: String| lines.push(format!("{name:<12} {value}"));
     let (players, budget, queue) = (report.players, report.budget, report.queue);
     row(
@@ -55,17 +55,17 @@ pub(super) fn to_text(report: &Report) -> String {
             number(players.lost)
         ),
     );
-    row("ranks", ages(outcome));
+    row("ranks", ages(result));
     row(
         "waiting",
         format!(
             "{} to be queued, {} to be refreshed later, {} queued, {} parked; at the most {} queued and {} parked",
-            number(outcome.left.to_queue),
-            number(outcome.left.fresh),
-            number(outcome.left.queued),
-            number(outcome.left.parked),
-            number(outcome.left.most_queued),
-            number(outcome.left.most_parked)
+            number(result.left.to_queue),
+            number(result.left.fresh),
+            number(result.left.queued),
+            number(result.left.parked),
+            number(result.left.most_queued),
+            number(result.left.most_parked)
         ),
     );
     row(
@@ -75,13 +75,13 @@ pub(super) fn to_text(report: &Report) -> String {
             points(budget.spent),
             points(budget.overspent),
             number(budget.refused_calls),
-            outcome.capacity.points_per_player
+            result.capacity.points_per_player
         ),
     );
     if budget.utilisation > 0.0 {
         row("", format!("{:.2} % used of the windows that had work all the time", budget.utilisation * 100.0));
     }
-    flow(outcome, &mut row);
+    flow(result, &mut row);
     row(
         "messages",
         format!(
@@ -93,19 +93,19 @@ pub(super) fn to_text(report: &Report) -> String {
             number(queue.dead_letters)
         ),
     );
-    if outcome.cloud.sqs.expired > 0 {
+    if result.cloud.sqs.expired > 0 {
         row(
             "",
-            format!("{} were dropped by the queue, which keeps a message 14 days", number(outcome.cloud.sqs.expired)),
+            format!("{} were dropped by the queue, which keeps a message 14 days", number(result.cloud.sqs.expired)),
         );
     }
-    cloud(report, outcome, &mut row);
+    cloud(report, result, &mut row);
     lines.push(String::new());
-    format!("{}\n{}", lines.join("\n"), keys(outcome))
+    format!("{}\n{}", lines.join("\n"), keys(result))
 }
 
-fn flow(outcome: &Outcome, row: &mut impl FnMut(&str, String)) {
-    let flow = &outcome.flow;
+fn flow(result: &SimulationResult, row: &mut impl FnMut(&str, String)) {
+    let flow = &result.flow;
     if flow.utilisation_while_due > 0.0 {
         row(
             "",
@@ -128,9 +128,9 @@ fn flow(outcome: &Outcome, row: &mut impl FnMut(&str, String)) {
     row("start", format!("{first}, {expired} points expired before; {databases}"));
 }
 
-fn ages(outcome: &Outcome) -> String {
-    let ages = outcome.ages;
-    let capacity = outcome.capacity;
+fn ages(result: &SimulationResult) -> String {
+    let ages = result.ages;
+    let capacity = result.capacity;
     format!(
         "{} old at the median, {} at the 95th percentile, {} players never fetched; {:.1} % of all players fit in a day",
         span(ages.median_seconds),
@@ -140,8 +140,8 @@ fn ages(outcome: &Outcome) -> String {
     )
 }
 
-fn cloud(report: &Report, outcome: &Outcome, row: &mut impl FnMut(&str, String)) {
-    let cloud = &outcome.cloud;
+fn cloud(report: &FleetReport, result: &SimulationResult, row: &mut impl FnMut(&str, String)) {
+    let cloud = &result.cloud;
     row(
         "invocations",
         format!(
@@ -159,8 +159,8 @@ fn cloud(report: &Report, outcome: &Outcome, row: &mut impl FnMut(&str, String))
             "{} writes, {} requests refused; wake-ups {:.0} s late at the median, {:.0} s at the most",
             number(cloud.control_plane.throttle_writes),
             number(cloud.control_plane.refused),
-            outcome.wakeups.median_seconds,
-            outcome.wakeups.longest_seconds
+            result.wakeups.median_seconds,
+            result.wakeups.longest_seconds
         ),
     );
     row(
@@ -180,11 +180,11 @@ fn cloud(report: &Report, outcome: &Outcome, row: &mut impl FnMut(&str, String))
 /// The most keys that are listed individually.
 const MOST_KEYS: usize = 20;
 
-fn keys(outcome: &Outcome) -> String {
+fn keys(result: &SimulationResult) -> String {
     let mut table =
         Table::new(["key", ">limit", ">windows", ">with backlog", ">used of those", ">expired", ">worst window"]);
-    for key in outcome.keys.iter().take(MOST_KEYS) {
-        let busy: Vec<&WindowOutcome> = key.windows.iter().filter(|window| window.backlog).collect();
+    for key in result.keys.iter().take(MOST_KEYS) {
+        let busy: Vec<&WindowResult> = key.windows.iter().filter(|window| window.backlog).collect();
         let spent: Points = busy.iter().map(|window| window.spent).sum();
         let granted = key.limit.to_float() * busy.len() as f64;
         let used = if granted > 0.0 { format!("{:.2} %", spent.to_float() / granted * 100.0) } else { "-".into() };
@@ -199,7 +199,7 @@ fn keys(outcome: &Outcome) -> String {
             worst.map_or_else(|| "-".into(), points),
         ]);
     }
-    let more = outcome.keys.len().saturating_sub(MOST_KEYS);
+    let more = result.keys.len().saturating_sub(MOST_KEYS);
     let rest = if more > 0 { format!("and {more} more keys; --json lists all\n") } else { String::new() };
     format!("{table}{rest}")
 }

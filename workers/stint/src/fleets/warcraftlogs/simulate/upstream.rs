@@ -19,22 +19,22 @@ const REFUSALS: u32 = 1;
 const REFUSED_FOR: (Duration, Duration) = (Duration::from_secs(120), Duration::from_secs(900));
 
 /// Returns ranking pages directly from the population, at the pace that the site permits.
-pub(super) struct Rankings {
+pub(super) struct RankingSource {
     population: Arc<Population>,
     clock: Arc<dyn Clock>,
     interval: Duration,
     free_from: Mutex<Timestamp>,
 }
 
-impl Rankings {
-    pub(super) fn new(population: Arc<Population>, clock: Arc<dyn Clock>, interval: Duration) -> Rankings {
+impl RankingSource {
+    pub(super) fn new(population: Arc<Population>, clock: Arc<dyn Clock>, interval: Duration) -> RankingSource {
         let free_from = Mutex::new(clock.now());
-        Rankings { population, clock, interval, free_from }
+        RankingSource { population, clock, interval, free_from }
     }
 }
 
 #[async_trait]
-impl PlayerSource for Rankings {
+impl PlayerSource for RankingSource {
     async fn page(&self, Claim { rule, .. }: &Claim, _pass: &Pass, page: u32) -> Result<PageResult, SourceError> {
         let turn = {
             let mut free_from = self.free_from.lock().unwrap_or_else(PoisonError::into_inner);
@@ -57,20 +57,20 @@ impl PlayerSource for Rankings {
 }
 
 /// A transport to the API that sometimes refuses a key as if its points were used up.
-pub(super) struct Moody {
+pub(super) struct FaultyTransport {
     inner: Arc<dyn Transport>,
     dice: Dice,
     faults: Faults,
 }
 
-impl Moody {
-    pub(super) fn new(inner: Arc<dyn Transport>, seed: u64, faults: &Faults) -> Moody {
-        Moody { inner, dice: Dice::new(seed, "refusals"), faults: faults.clone() }
+impl FaultyTransport {
+    pub(super) fn new(inner: Arc<dyn Transport>, seed: u64, faults: &Faults) -> FaultyTransport {
+        FaultyTransport { inner, dice: Dice::new(seed, "refusals"), faults: faults.clone() }
     }
 }
 
 #[async_trait]
-impl Transport for Moody {
+impl Transport for FaultyTransport {
     async fn open(
         &self,
         request: http::Request<Bytes>,

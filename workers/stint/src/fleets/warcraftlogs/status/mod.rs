@@ -1,6 +1,6 @@
 //! The state of the fleet.
 
-mod facts;
+mod input;
 mod text;
 mod waits;
 
@@ -12,14 +12,14 @@ use stint_warcraftlogs::discovery::upstream;
 use stint_warcraftlogs::store::{Backlog, Freshness, PlayerCounts, UpstreamPause};
 
 use super::commands::keys::KeyView;
-use super::commands::rules::{RuleState, RuleView, pause_of, resting};
+use super::commands::rules::{RuleState, RuleView, active_pauses, pause_of};
 use super::stores::Stores;
 use crate::fleets::fleet::FleetStatus;
 use crate::views::breakers::BreakerView;
 use crate::views::queue::QueueView;
 use crate::views::throttle::ThrottleView;
 use crate::wiring::Backends;
-use facts::Facts;
+use input::StatusInput;
 
 /// The number of rules that are shown individually; `stint wcl rules list` shows all.
 const RULES_SHOWN: usize = 20;
@@ -73,34 +73,34 @@ pub(super) async fn read_status(
     now: Timestamp,
 ) -> anyhow::Result<FleetStatus> {
     let freshness = Freshness::at(now, settings.refresh_after());
-    let facts = match backends {
-        Some(backends) => Facts::read(&Stores::open_read_only(settings, backends).await?, &freshness).await?,
-        None => Facts::default(),
+    let input = match backends {
+        Some(backends) => StatusInput::read(&Stores::open_read_only(settings, backends).await?, &freshness).await?,
+        None => StatusInput::default(),
     };
-    let is_set_up = facts.is_set_up() || !settings.wcl_keys.is_empty();
-    let status = wcl_status(&facts, settings, now);
+    let is_set_up = input.is_set_up() || !settings.wcl_keys.is_empty();
+    let status = wcl_status(&input, settings, now);
     FleetStatus::new(&status, is_set_up, |status, text| text::write(text, status, now))
 }
 
-fn wcl_status(facts: &Facts, settings: &Settings, now: Timestamp) -> WclStatus {
+fn wcl_status(input: &StatusInput, settings: &Settings, now: Timestamp) -> WclStatus {
     let delay = settings.discovery_delay();
-    let resting = resting(facts.upstreams.clone(), now);
+    let resting = active_pauses(input.upstreams.clone(), now);
     let upstream = pause_of(&resting, &upstream(settings));
-    let view = |status| RuleView::new(status, delay, now).under(upstream);
-    let mut rules: Vec<RuleView> = facts.rules.iter().map(view).collect();
+    let view = |status| RuleView::new(status, delay, now).with_upstream_pause(upstream);
+    let mut rules: Vec<RuleView> = input.rules.iter().map(view).collect();
     rules.sort_by_key(|rule| rule.state);
-    let workers = waits::workers(facts, &rules, settings, now);
+    let workers = waits::workers(input, &rules, settings, now);
     WclStatus {
         fleet: FLEET,
         rules: rules_status(rules),
         resting,
-        discovers: facts.backlog,
-        queues: vec![facts.queue.clone(), facts.refreshes.clone()],
-        players: facts.players,
-        keys: KeyView::all(&facts.keys, now),
-        upstreams: facts.breakers.clone(),
+        discovers: input.backlog,
+        queues: vec![input.queue.clone(), input.refreshes.clone()],
+        players: input.players,
+        keys: KeyView::all(&input.keys, now),
+        upstreams: input.breakers.clone(),
         workers,
-        hints: waits::hints(facts, settings, now),
+        hints: waits::hints(input, settings, now),
     }
 }
 

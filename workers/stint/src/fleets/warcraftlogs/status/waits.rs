@@ -17,7 +17,7 @@ use stint_warcraftlogs::reviver::Reviver;
 use stint_warcraftlogs::store::Backlog;
 
 use super::WorkerStatus;
-use super::facts::Facts;
+use super::input::StatusInput;
 use crate::fleets::warcraftlogs::commands::rules::{RuleState, RuleView, hint};
 use crate::fleets::warcraftlogs::outages::upstreams_of_discovery;
 use crate::fleets::warcraftlogs::points::{refresh_waits_for_points, waits_for_reset};
@@ -31,56 +31,61 @@ use crate::views::throttle::ThrottleView;
 const GRACE: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// Returns every worker, in the order in which data flows through them.
-pub(super) fn workers(facts: &Facts, rules: &[RuleView], settings: &Settings, now: Timestamp) -> Vec<WorkerStatus> {
+pub(super) fn workers(
+    input: &StatusInput,
+    rules: &[RuleView],
+    settings: &Settings,
+    now: Timestamp,
+) -> Vec<WorkerStatus> {
     let status = |spec: &Spec| {
-        let throttle = ThrottleView::new(spec, facts.throttle(spec));
+        let throttle = ThrottleView::new(spec, input.throttle(spec));
         let says = if throttle.paused {
             format!("paused by hand; `stint throttle resume wcl/{}` ends it", spec.name)
         } else {
-            says(spec, facts, rules, settings, now)
+            describe_worker(spec, input, rules, settings, now)
         };
-        WorkerStatus { throttle, queue: spec.queue().map(|queue| queue.queue), next_run: facts.next_run(spec), says }
+        WorkerStatus { throttle, queue: spec.queue().map(|queue| queue.queue), next_run: input.next_run(spec), says }
     };
     WORKERS.iter().map(status).collect()
 }
 
 /// Returns what is missing before the fleet can work, and the remedies.
-pub(super) fn hints(facts: &Facts, settings: &Settings, now: Timestamp) -> Vec<String> {
+pub(super) fn hints(input: &StatusInput, settings: &Settings, now: Timestamp) -> Vec<String> {
     let mut hints = Vec::new();
-    if facts.rules.is_empty() {
+    if input.rules.is_empty() {
         hints.push(
             "there are no discovery rules; add one: stint wcl rules add --raid 26 --difficulty heroic --end-page 600"
                 .into(),
         );
     }
-    hints.extend(facts.rules.iter().filter(|status| status.doubt.is_some() && !status.accepted).map(hint));
-    let to_blame =
-        facts.rules.iter().filter_map(|status| status.pause.as_ref().filter(|pause| pause.is_until_changed()));
-    hints.extend(to_blame.map(|pause| format!("a discovery rule rests: {}", pause.reason)));
-    if facts.keys_in_use().next().is_none() && settings.wcl_keys.is_empty() {
+    hints.extend(input.rules.iter().filter(|status| status.doubt.is_some() && !status.accepted).map(hint));
+    let paused_rules =
+        input.rules.iter().filter_map(|status| status.pause.as_ref().filter(|pause| pause.is_until_changed()));
+    hints.extend(paused_rules.map(|pause| format!("a discovery rule rests: {}", pause.reason)));
+    if input.keys_in_use().next().is_none() && settings.wcl_keys.is_empty() {
         hints.push("there are no API keys; set WCL_KEYS to id:secret".into());
     }
-    for upstream in facts.breakers.iter().filter(|upstream| upstream.banned) {
+    for upstream in input.breakers.iter().filter(|upstream| upstream.banned) {
         hints.push(format!(
             "{} refuses this installation: find out why, since no retry can fix that; it is called again automatically",
             upstream.upstream
         ));
     }
-    for KeyStatus { key, .. } in facts.keys_in_use().filter(|key| key.refusal == Some(Refusal::Credentials)) {
+    for KeyStatus { key, .. } in input.keys_in_use().filter(|key| key.refusal == Some(Refusal::Credentials)) {
         hints.push(format!(
             "the upstream does not accept {key}: fix or remove it in WCL_KEYS, then try it at once with `stint wcl keys resume \
              {key}`"
         ));
     }
-    let late = |spec: &Spec| facts.next_run(spec).is_some_and(|at| after(after(at, spec.timeout), GRACE) < now);
-    if facts.wakeups.is_empty() {
+    let late = |spec: &Spec| input.next_run(spec).is_some_and(|at| after(after(at, spec.timeout), GRACE) < now);
+    if input.wakeups.is_empty() {
         hints.push("the fleet was never started here; start it: stint up".into());
     } else if let Some(spec) = WORKERS.iter().find(|spec| late(spec)) {
-        let due = facts.next_run(spec).map(|at| format_time(at, now)).unwrap_or_default();
+        let due = input.next_run(spec).map(|at| format_time(at, now)).unwrap_or_default();
         hints.push(format!("{} was due {due} and did not run: is `stint up` running?", spec.name));
     }
     // Commands without a queue name mean the backlog.
-    for (QueueView { queue, counts, .. }, name) in [(&facts.queue, ""), (&facts.refreshes, " wcl-refresh-players")] {
+    for (QueueView { queue, counts, .. }, name) in [(&input.queue, ""), (&input.refreshes, " wcl-refresh-players")] {
         if counts.dead > 0 {
             let dead = count(counts.dead, "dead letter", "dead letters");
             hints.push(format!(
@@ -92,29 +97,35 @@ pub(super) fn hints(facts: &Facts, settings: &Settings, now: Timestamp) -> Vec<S
     hints
 }
 
-fn says(spec: &Spec, facts: &Facts, rules: &[RuleView], settings: &Settings, now: Timestamp) -> String {
+fn describe_worker(
+    spec: &Spec,
+    input: &StatusInput,
+    rules: &[RuleView],
+    settings: &Settings,
+    now: Timestamp,
+) -> String {
     match spec.name {
         name if name == Discover::SPEC.name => {
-            discover(rules, facts.outage(upstreams_of_discovery(settings), now), now)
+            discover(rules, input.outage(upstreams_of_discovery(settings), now), now)
         }
-        name if name == Aggregator::SPEC.name => aggregator(facts, rules, settings, now),
+        name if name == Aggregator::SPEC.name => aggregator(input, rules, settings, now),
         name if name == RankFetcher::SPEC.name => {
-            let wait = facts.outage(&[UPSTREAM], now).or_else(|| waits_for_points(facts, settings.unit(), now));
-            fetcher(&facts.queue, wait, "its queue is empty")
+            let wait = input.outage(&[UPSTREAM], now).or_else(|| waits_for_points(input, settings.unit(), now));
+            fetcher(&input.queue, wait, "its queue is empty")
         }
         name if name == Refresher::SPEC.name => {
-            let keys: Vec<&KeyStatus> = facts.keys_in_use().collect();
+            let keys: Vec<&KeyStatus> = input.keys_in_use().collect();
             let wait = refresh_waits_for_points(&keys, settings.unit(), now);
-            let wait = facts.outage(&[UPSTREAM], now).or(wait);
-            fetcher(&facts.refreshes, wait, "no refresh is asked for")
+            let wait = input.outage(&[UPSTREAM], now).or(wait);
+            fetcher(&input.refreshes, wait, "no refresh is asked for")
         }
-        name if name == Reviver::SPEC.name => reviver(facts, now),
-        name if name == DbGenerator::SPEC.name => db_generator(facts),
+        name if name == Reviver::SPEC.name => reviver(input, now),
+        name if name == DbGenerator::SPEC.name => db_generator(input),
         _ => "nothing is known of it".into(),
     }
 }
 
-fn of(rule: &RuleView) -> String {
+fn rule_name(rule: &RuleView) -> String {
     format!("{} in {}", rule.raid_text(), rule.difficulty_text())
 }
 
@@ -127,21 +138,21 @@ fn discover(rules: &[RuleView], outage: Option<String>, now: Timestamp) -> Strin
     let next_due = rules.iter().filter_map(|rule| rule.next_due).min();
     match (rules.first(), next_due) {
         (None, _) => "waits for a discovery rule".into(),
-        (Some(rule), _) if rule.state == RuleState::Running => format!("{}: {}", of(rule), rule.state_text(now)),
+        (Some(rule), _) if rule.state == RuleState::Running => format!("{}: {}", rule_name(rule), rule.state_text(now)),
         (Some(rule), Some(due)) if rule.state == RuleState::Fresh => {
             format!("nothing to do: every rule is fresh, the next is due {}", format_time(due, now))
         }
         (Some(rule), _) if rule.state == RuleState::Resting => {
             let other = rules.iter().find(|rule| matches!(rule.state, RuleState::Due | RuleState::Interrupted));
             let rule = other.unwrap_or(rule);
-            format!("{} is {}", of(rule), rule.state_text(now))
+            format!("{} is {}", rule_name(rule), rule.state_text(now))
         }
-        (Some(rule), _) => format!("{} is {}", of(rule), rule.state_text(now)),
+        (Some(rule), _) => format!("{} is {}", rule_name(rule), rule.state_text(now)),
     }
 }
 
-fn aggregator(facts: &Facts, rules: &[RuleView], settings: &Settings, now: Timestamp) -> String {
-    let Backlog { due, waiting, fresh } = facts.backlog;
+fn aggregator(input: &StatusInput, rules: &[RuleView], settings: &Settings, now: Timestamp) -> String {
+    let Backlog { due, waiting, fresh } = input.backlog;
     if due == 0 {
         let others = match (waiting, fresh) {
             (0, 0) => "no discovered player waits".into(),
@@ -153,12 +164,12 @@ fn aggregator(facts: &Facts, rules: &[RuleView], settings: &Settings, now: Times
     }
     let all = count(due + waiting + fresh, "discovered player", "discovered players");
     let players = format!("{} of {all} {} due", number(due), if due == 1 { "is" } else { "are" });
-    let Some(reason) = unfinished(&facts.rules, before(now, settings.discovery_delay()), now) else {
+    let Some(reason) = unfinished(&input.rules, before(now, settings.discovery_delay()), now) else {
         return format!("ready: {players}");
     };
     // The worker itself only knows that it must wait; the rule's own view has names and local times.
     let rule = rules.iter().find(|rule| rule.state != RuleState::Fresh && !rule.rests_until_changed());
-    let reason = rule.map_or(reason, |rule| format!("{}: {}", of(rule), rule.state_text(now)));
+    let reason = rule.map_or(reason, |rule| format!("{}: {}", rule_name(rule), rule.state_text(now)));
     format!("waits for {reason}; meanwhile {players}")
 }
 
@@ -181,11 +192,11 @@ fn fetcher(queue: &QueueView, wait: Option<String>, idle: &str) -> String {
 }
 
 /// Returns the key that will next have room for the backlog, if none has room now.
-fn waits_for_points(facts: &Facts, needed: Points, now: Timestamp) -> Option<String> {
-    if facts.keys_in_use().any(|key| key.free >= needed) {
+fn waits_for_points(input: &StatusInput, needed: Points, now: Timestamp) -> Option<String> {
+    if input.keys_in_use().any(|key| key.free >= needed) {
         return None;
     }
-    let next = facts.keys_in_use().min_by_key(|key| (key.limit.is_zero(), key.lends_at(needed)));
+    let next = input.keys_in_use().min_by_key(|key| (key.limit.is_zero(), key.lends_at(needed)));
     let Some(key) = next.filter(|key| key.lends_at(needed) < key.renews_at) else {
         return Some(waits_for_reset(next, |key| key.free, needed, now));
     };
@@ -193,12 +204,12 @@ fn waits_for_points(facts: &Facts, needed: Points, now: Timestamp) -> Option<Str
     Some(format!("waits for {name}: it keeps {kept} points for refreshes until {}", format_time(key.released_at, now)))
 }
 
-fn reviver(facts: &Facts, now: Timestamp) -> String {
-    match facts.wakeups.iter().find(|wakeup| wakeup.name == REVIVE) {
+fn reviver(input: &StatusInput, now: Timestamp) -> String {
+    match input.wakeups.iter().find(|wakeup| wakeup.name == REVIVE) {
         Some(wakeup) => {
-            let parked = facts.queue.parked + facts.refreshes.parked;
+            let parked = input.queue.parked + input.refreshes.parked;
             let unpark = match parked {
-                _ if facts.outage(&[UPSTREAM], now).is_some() => "ask whether the API is back".to_owned(),
+                _ if input.outage(&[UPSTREAM], now).is_some() => "ask whether the API is back".to_owned(),
                 0 => "look for points".to_owned(),
                 parked => format!("un-park {}", count(parked, "message", "messages")),
             };
@@ -208,8 +219,8 @@ fn reviver(facts: &Facts, now: Timestamp) -> String {
     }
 }
 
-fn db_generator(facts: &Facts) -> String {
-    match facts.players.ranked {
+fn db_generator(input: &StatusInput) -> String {
+    match input.players.ranked {
         0 => "nothing to do: no player is ranked yet".into(),
         ranked => format!("ready: {} to write", count(ranked, "player", "players")),
     }

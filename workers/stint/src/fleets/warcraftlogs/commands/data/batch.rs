@@ -7,41 +7,41 @@ use stint_warcraftlogs::model::{Player, PlayerId};
 use stint_warcraftlogs::player_ref::{REGIONS, check_id, parse_region};
 use stint_warcraftlogs::store::{Discovered, Dropped, ImportCounts, Rule};
 
-use super::unknown::Unknown;
+use super::unknown::UnknownFields;
 use super::{Collection, extended};
 use crate::fleets::warcraftlogs::stores::Stores;
 
 /// Documents of one collection.
-pub(super) enum Batch {
+pub(super) enum ImportBatch {
     Players(Vec<Player>),
     Discovers(Vec<Discovered>),
     Rules(Vec<Rule>),
     Dropped(Vec<Dropped>),
 }
 
-impl Batch {
-    pub(super) fn new(collection: Collection) -> Batch {
+impl ImportBatch {
+    pub(super) fn new(collection: Collection) -> ImportBatch {
         match collection {
-            Collection::Players => Batch::Players(Vec::new()),
-            Collection::Discovers => Batch::Discovers(Vec::new()),
-            Collection::DiscoverySchedules => Batch::Rules(Vec::new()),
-            Collection::Dropped => Batch::Dropped(Vec::new()),
+            Collection::Players => ImportBatch::Players(Vec::new()),
+            Collection::Discovers => ImportBatch::Discovers(Vec::new()),
+            Collection::DiscoverySchedules => ImportBatch::Rules(Vec::new()),
+            Collection::Dropped => ImportBatch::Dropped(Vec::new()),
         }
     }
 
     /// Reads and checks one document. The error names the field. Fields of players that are not known are counted in
     /// `unknown`.
-    pub(super) fn push(&mut self, text: &[u8], unknown: &mut Unknown) -> Result<(), String> {
+    pub(super) fn push(&mut self, text: &[u8], unknown: &mut UnknownFields) -> Result<(), String> {
         match self {
-            Batch::Players(players) => {
+            ImportBatch::Players(players) => {
                 let value = document(text)?;
                 let player: Player = read(&value, check_player)?;
                 unknown.compare(&value, &player);
                 players.push(player);
             }
-            Batch::Discovers(discovers) => discovers.push(read(&document(text)?, check_discovered)?),
-            Batch::Rules(rules) => rules.push(rule(text)?),
-            Batch::Dropped(dropped) => {
+            ImportBatch::Discovers(discovers) => discovers.push(read(&document(text)?, check_discovered)?),
+            ImportBatch::Rules(rules) => rules.push(rule(text)?),
+            ImportBatch::Dropped(dropped) => {
                 dropped.push(read(&document(text)?, |dropped: &Dropped| check_document_id(dropped.id))?);
             }
         }
@@ -51,7 +51,7 @@ impl Batch {
     /// Adds a player that was converted from another form of document.
     pub(super) fn push_player(&mut self, player: Player) -> Result<(), String> {
         check_player(&player).map_err(|reason| format!("field {reason}"))?;
-        if let Batch::Players(players) = self {
+        if let ImportBatch::Players(players) = self {
             players.push(player);
         }
         Ok(())
@@ -59,19 +59,19 @@ impl Batch {
 
     pub(super) fn len(&self) -> usize {
         match self {
-            Batch::Players(players) => players.len(),
-            Batch::Discovers(discovers) => discovers.len(),
-            Batch::Rules(rules) => rules.len(),
-            Batch::Dropped(dropped) => dropped.len(),
+            ImportBatch::Players(players) => players.len(),
+            ImportBatch::Discovers(discovers) => discovers.len(),
+            ImportBatch::Rules(rules) => rules.len(),
+            ImportBatch::Dropped(dropped) => dropped.len(),
         }
     }
 
     pub(super) fn clear(&mut self) {
         match self {
-            Batch::Players(players) => players.clear(),
-            Batch::Discovers(discovers) => discovers.clear(),
-            Batch::Rules(rules) => rules.clear(),
-            Batch::Dropped(dropped) => dropped.clear(),
+            ImportBatch::Players(players) => players.clear(),
+            ImportBatch::Discovers(discovers) => discovers.clear(),
+            ImportBatch::Rules(rules) => rules.clear(),
+            ImportBatch::Dropped(dropped) => dropped.clear(),
         }
     }
 
@@ -79,15 +79,15 @@ impl Batch {
     /// they `overwrite` what is stored.
     pub(super) async fn store(&self, stores: &Stores, overwrite: bool) -> PortResult<Option<ImportCounts>> {
         match self {
-            Batch::Players(players) if overwrite => stores.players.upsert(players).await?,
-            Batch::Players(players) => return stores.players.import(players).await.map(Some),
-            Batch::Discovers(discovers) => stores.discovers.merge(discovers).await?,
-            Batch::Rules(rules) => {
+            ImportBatch::Players(players) if overwrite => stores.players.upsert(players).await?,
+            ImportBatch::Players(players) => return stores.players.import(players).await.map(Some),
+            ImportBatch::Discovers(discovers) => stores.discovers.merge(discovers).await?,
+            ImportBatch::Rules(rules) => {
                 for rule in rules {
                     stores.rules.put(rule).await?;
                 }
             }
-            Batch::Dropped(dropped) => stores.players.drop_players(dropped).await?,
+            ImportBatch::Dropped(dropped) => stores.players.drop_players(dropped).await?,
         }
         Ok(None)
     }

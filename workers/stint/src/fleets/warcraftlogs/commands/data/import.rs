@@ -12,10 +12,10 @@ use stint_warcraftlogs::player_ref::REGIONS;
 use stint_warcraftlogs::store::{ImportCounts, Milestone};
 
 use super::Collection;
-use super::batch::{self, Batch};
+use super::batch::{self, ImportBatch};
 use super::documents::{Documents, Text};
 use super::raidlogs::{self, KnownServers};
-use super::unknown::Unknown;
+use super::unknown::UnknownFields;
 use crate::context::Context;
 use crate::escape::one_line;
 use crate::fleets::fleet::{Fleet, FleetCommand};
@@ -28,10 +28,10 @@ use crate::usage::WrongUsage;
 const BATCH: usize = 1_000;
 
 /// The number of documents between two progress messages, if no progress bar is shown.
-const TELL_EVERY: u64 = 50_000;
+const PROGRESS_DOCUMENTS: u64 = 50_000;
 
 /// The number of bad documents that are reported individually. Further ones are only counted.
-const TOLD: u64 = 20;
+const MAX_REPORTED: u64 = 20;
 
 /// Warcraft Logs: read documents from a file, one per line, or one JSON array, and merge them with what is stored.
 #[derive(clap::Args)]
@@ -49,7 +49,7 @@ pub(in crate::fleets::warcraftlogs) struct Import {
     file: PathBuf,
     /// The program that wrote the documents, if not Stint. Its players are converted.
     #[arg(long, value_enum)]
-    from: Option<Source>,
+    from: Option<ImportFormat>,
     /// Replace the stored ranks of a player in the same raid and difficulty, even if they are newer.
     #[arg(long)]
     overwrite: bool,
@@ -63,7 +63,7 @@ pub(in crate::fleets::warcraftlogs) struct Import {
 
 /// Programs whose documents can be converted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Source {
+enum ImportFormat {
     /// The deployment that Stint's first source document describes: players with percentiles by boss, without class and
     /// date.
     Raidlogs,
@@ -80,7 +80,7 @@ struct Imported {
     /// How players were merged, if that depends on what is stored.
     players: Option<ImportCounts>,
     /// How many documents have each field that is not known and was left out.
-    unknown_fields: Unknown,
+    unknown_fields: UnknownFields,
 }
 
 #[async_trait(?Send)]
@@ -104,8 +104,8 @@ async fn run(arguments: &Import, context: &Context) -> Result<()> {
         context,
         servers: KnownServers::new(),
         stores,
-        batch: Batch::new(*collection),
-        unknown: Unknown::default(),
+        batch: ImportBatch::new(*collection),
+        unknown: UnknownFields::default(),
         players: None,
         stored: 0,
         bad: 0,
@@ -135,8 +135,8 @@ struct Importing<'a> {
     stores: Option<Stores>,
     /// Needed for documents that give only a server's name.
     servers: KnownServers,
-    batch: Batch,
-    unknown: Unknown,
+    batch: ImportBatch,
+    unknown: UnknownFields,
     players: Option<ImportCounts>,
     stored: u64,
     bad: u64,
@@ -180,7 +180,7 @@ impl Importing<'_> {
     fn push(&mut self, text: &[u8]) -> Result<(), String> {
         match self.arguments.from {
             None => self.batch.push(text, &mut self.unknown),
-            Some(Source::Raidlogs) => {
+            Some(ImportFormat::Raidlogs) => {
                 let player = raidlogs::player(&batch::document(text)?, &self.servers, &mut self.unknown)?;
                 self.batch.push_player(player)
             }
@@ -205,8 +205,8 @@ impl Importing<'_> {
         }
         self.bad += 1;
         match self.bad {
-            bad if bad <= TOLD => self.context.output.warning(&text),
-            bad if bad == TOLD + 1 => self.context.output.warning("further bad documents are only counted"),
+            bad if bad <= MAX_REPORTED => self.context.output.warning(&text),
+            bad if bad == MAX_REPORTED + 1 => self.context.output.warning("further bad documents are only counted"),
             _ => {}
         }
         Ok(())
@@ -222,14 +222,14 @@ impl Importing<'_> {
 
     async fn store(&mut self) -> Result<()> {
         if let Some(stores) = &self.stores
-            && let Some(taken) = self.batch.store(stores, self.arguments.overwrite).await?
+            && let Some(merged) = self.batch.store(stores, self.arguments.overwrite).await?
         {
-            self.players.get_or_insert_default().add(taken);
+            self.players.get_or_insert_default().add(merged);
         }
         let before = self.stored;
         self.stored += self.batch.len() as u64;
         self.batch.clear();
-        if self.stored / TELL_EVERY > before / TELL_EVERY {
+        if self.stored / PROGRESS_DOCUMENTS > before / PROGRESS_DOCUMENTS {
             self.context.output.progress(&format!("{} so far", count(self.stored, "document", "documents")));
         }
         Ok(())

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 use stint_warcraftlogs::model::{Difficulty, EncounterId, EncounterRank, Player, RaidId, RaidRanks, Server};
 
-use super::unknown::Unknown;
+use super::unknown::UnknownFields;
 use crate::fleets::warcraftlogs::commands::servers::{self, likely_slug};
 
 /// Known servers, by region.
@@ -27,7 +27,7 @@ const ENCOUNTER_FIELDS: [&str; 7] =
 
 /// Converts a document into a player. The error names the field. Fields without an equivalent, such as the average of
 /// all kills, are counted in `unknown`.
-pub(super) fn player(document: &Value, known: &KnownServers, unknown: &mut Unknown) -> Result<Player, String> {
+pub(super) fn player(document: &Value, known: &KnownServers, unknown: &mut UnknownFields) -> Result<Player, String> {
     let fields = document.as_object().ok_or("a document is one JSON object")?;
     let region = text(fields, "region")?;
     let mut player = Player {
@@ -120,8 +120,8 @@ fn one_metric(metrics: BTreeMap<String, BTreeMap<EncounterId, EncounterRank>>) -
         by_encounters.then(other.best.unwrap_or(-1.0).total_cmp(&one.best.unwrap_or(-1.0)))
     });
     let mut all = all.into_iter();
-    let told = all.next().unwrap_or_default();
-    (told, all.map(|ranks| ranks.metric).collect())
+    let kept = all.next().unwrap_or_default();
+    (kept, all.map(|ranks| ranks.metric).collect())
 }
 
 /// Returns the mean of the best percentiles, which is how the upstream defines the best average.
@@ -167,7 +167,7 @@ mod tests {
     use super::*;
 
     fn convert(document: Value) -> Result<(Value, Value), String> {
-        let (mut unknown, known) = (Unknown::default(), KnownServers::new());
+        let (mut unknown, known) = (UnknownFields::default(), KnownServers::new());
         let player = player(&document, &known, &mut unknown)?;
         Ok((serde_json::to_value(player).unwrap(), serde_json::to_value(unknown).unwrap()))
     }
@@ -236,7 +236,7 @@ mod tests {
         };
         let known = KnownServers::from([("EU".to_owned(), vec![aggra.clone()])]);
         let document = json!({"_id": 7, "name": "Ann", "server": "aggra (português)", "region": "EU"});
-        assert_eq!(player(&document, &known, &mut Unknown::default()).unwrap().server, aggra);
+        assert_eq!(player(&document, &known, &mut UnknownFields::default()).unwrap().server, aggra);
     }
 
     #[test]

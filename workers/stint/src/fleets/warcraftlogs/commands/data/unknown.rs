@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 /// The number of names that are counted separately. Further names are counted together.
-const TOLD: usize = 100;
+const MAX_NAMES: usize = 100;
 
 /// The name under which further fields are counted.
 const OTHERS: &str = "(others)";
@@ -14,9 +14,9 @@ const OTHERS: &str = "(others)";
 /// How many documents have each unknown field, by its path. Ids and list positions in a path are written as `*`.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
-pub(super) struct Unknown(BTreeMap<String, u64>);
+pub(super) struct UnknownFields(BTreeMap<String, u64>);
 
-impl Unknown {
+impl UnknownFields {
     /// Counts the fields of a document that are missing in the value read from it.
     pub(super) fn compare(&mut self, document: &Value, read: &impl Serialize) {
         // A model that cannot be serialised is reported when it is stored.
@@ -30,7 +30,7 @@ impl Unknown {
 
     /// Counts one field of one document.
     pub(super) fn count(&mut self, path: String) {
-        let path = if self.0.contains_key(&path) || self.0.len() < TOLD { path } else { OTHERS.to_owned() };
+        let path = if self.0.contains_key(&path) || self.0.len() < MAX_NAMES { path } else { OTHERS.to_owned() };
         *self.0.entry(path).or_default() += 1;
     }
 
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     fn unknown(documents: &[Value]) -> Value {
-        let mut unknown = Unknown::default();
+        let mut unknown = UnknownFields::default();
         let read =
             json!({"_id": 7, "raids": {"26": {"4": {"best": 1}}}, "updatedAt": {"$date": "2026-11-20T10:00:00Z"}});
         documents.iter().for_each(|document| unknown.compare(document, &read));
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn what_was_not_read_of_a_list_is_counted_too() {
-        let mut unknown = Unknown::default();
+        let mut unknown = UnknownFields::default();
         let read = json!({"seasons": [{"rank": 1}, {"rank": 2}], "specs": ["Fire"]});
         let document =
             json!({"seasons": [{"rank": 1, "guild": 9}, {"rank": 2, "guild": 9}], "specs": ["Fire", "Frost"]});
@@ -104,7 +104,7 @@ mod tests {
     fn names_without_end_do_not_fill_the_memory() {
         let documents: Vec<Value> = (0..300).map(|number| json!({ format!("field{number}"): 1 })).collect();
         let unknown = unknown(&documents);
-        assert_eq!(unknown.as_object().unwrap().len(), TOLD + 1);
+        assert_eq!(unknown.as_object().unwrap().len(), MAX_NAMES + 1);
         assert_eq!(unknown[OTHERS], 200);
     }
 }

@@ -8,10 +8,10 @@ use stint_warcraftlogs::lua::{Found, is_called};
 use stint_warcraftlogs::model::Server;
 
 /// The maximum number of suggestions.
-const NAMED: usize = 5;
+const MAX_SUGGESTIONS: usize = 5;
 
 /// The least similarity of two names, from 0 to 1. It allows one wrong letter in five.
-const LIKE: f64 = 0.85;
+const MIN_SIMILARITY: f64 = 0.85;
 
 /// Returns the end of a sentence, such as `; did you mean Ånn of Tarren Mill?`.
 pub(super) fn suggestion(folder: &Path, region: &str, server: &str, name: &str) -> anyhow::Result<String> {
@@ -29,11 +29,11 @@ struct Candidates {
     current: Option<(Server, bool)>,
     server_exists: bool,
     /// Names on the requested server.
-    neighbours: Likeliest,
+    neighbours: MostSimilar,
     /// Servers that have a player with exactly the requested name.
     namesakes: BTreeSet<String>,
     /// Servers with a name similar to the requested one.
-    servers: Likeliest,
+    servers: MostSimilar,
 }
 
 impl Candidates {
@@ -43,8 +43,8 @@ impl Candidates {
             _ => self.consider_server(&player.server, server),
         };
         if on_server {
-            self.neighbours.add(&player.name, likeness(&player.name, name));
-        } else if player.name == name && self.namesakes.len() < NAMED {
+            self.neighbours.add(&player.name, similarity(&player.name, name));
+        } else if player.name == name && self.namesakes.len() < MAX_SUGGESTIONS {
             self.namesakes.insert(player.server.name.clone());
         }
     }
@@ -54,8 +54,8 @@ impl Candidates {
         let is_named = is_called(server, named);
         self.server_exists |= is_named;
         if !is_named {
-            let likeness = spellings.map(|spelling| likeness(spelling, named)).into_iter().fold(0.0, f64::max);
-            self.servers.add(&server.name, likeness);
+            let similarity = spellings.map(|spelling| similarity(spelling, named)).into_iter().fold(0.0, f64::max);
+            self.servers.add(&server.name, similarity);
         }
         self.current = Some((server.clone(), is_named));
         is_named
@@ -86,16 +86,16 @@ impl Candidates {
 
 /// The names most similar to the requested one.
 #[derive(Default)]
-struct Likeliest(Vec<(f64, String)>);
+struct MostSimilar(Vec<(f64, String)>);
 
-impl Likeliest {
-    fn add(&mut self, name: &str, likeness: f64) {
-        if likeness < LIKE || self.0.iter().any(|(_, known)| known == name) {
+impl MostSimilar {
+    fn add(&mut self, name: &str, similarity: f64) {
+        if similarity < MIN_SIMILARITY || self.0.iter().any(|(_, known)| known == name) {
             return;
         }
-        let place = self.0.partition_point(|(known, _)| *known >= likeness);
-        self.0.insert(place, (likeness, name.to_owned()));
-        self.0.truncate(NAMED);
+        let place = self.0.partition_point(|(known, _)| *known >= similarity);
+        self.0.insert(place, (similarity, name.to_owned()));
+        self.0.truncate(MAX_SUGGESTIONS);
     }
 
     fn names(self) -> Vec<String> {
@@ -104,7 +104,7 @@ impl Likeliest {
 }
 
 /// Returns the similarity from 0 to 1, ignoring case.
-fn likeness(one: &str, other: &str) -> f64 {
+fn similarity(one: &str, other: &str) -> f64 {
     strsim::jaro_winkler(&one.to_lowercase(), &other.to_lowercase())
 }
 
@@ -113,18 +113,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_typing_error_and_a_wrong_case_are_like_the_name() {
-        assert!(likeness("Ånn", "ånn") >= LIKE);
-        assert!(likeness("Tarren Mill", "taren mill") >= LIKE);
-        assert!(likeness("Tarren Mill", "Ravencrest") < LIKE);
+    fn a_typing_error_and_a_wrong_case_are_similar_to_the_name() {
+        assert!(similarity("Ånn", "ånn") >= MIN_SIMILARITY);
+        assert!(similarity("Tarren Mill", "taren mill") >= MIN_SIMILARITY);
+        assert!(similarity("Tarren Mill", "Ravencrest") < MIN_SIMILARITY);
     }
 
     #[test]
-    fn the_likeliest_come_first_and_few() {
-        let mut likeliest = Likeliest::default();
-        for (name, likeness) in [("a", 0.9), ("b", 0.99), ("c", 0.5), ("a", 0.9), ("d", 0.95)] {
-            likeliest.add(name, likeness);
+    fn the_most_similar_come_first_and_are_few() {
+        let mut most_similar = MostSimilar::default();
+        for (name, similarity) in [("a", 0.9), ("b", 0.99), ("c", 0.5), ("a", 0.9), ("d", 0.95)] {
+            most_similar.add(name, similarity);
         }
-        assert_eq!(likeliest.names(), ["b", "d", "a"]);
+        assert_eq!(most_similar.names(), ["b", "d", "a"]);
     }
 }

@@ -21,7 +21,7 @@ use crate::hosting::PollInterval;
 use crate::settings::from_environment;
 use forecast::Forecast;
 use stint_warcraftlogs::config::Settings;
-use wait::Waiting;
+use wait::RefreshWait;
 
 /// The player to fetch, and the raids.
 #[derive(clap::Args)]
@@ -92,11 +92,11 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     );
     let message = PlayerMessage { player_ref, raids_to_scrap };
     if arguments.wait {
-        let waiting = Waiting::before(&message, &stores).await?;
+        let wait = RefreshWait::new(&message, &stores).await?;
         stores.refreshes.send(&[NewMessage::new(message.to_body())]).await?;
         let (limit, interval) =
             (Duration::from_secs(arguments.timeout), PollInterval::for_queues(context.backend_choice()?.queues));
-        return waiting.run(limit, interval, settings.wcl_call_budget, context).await;
+        return wait.run(limit, interval, settings.wcl_call_budget, context).await;
     }
     stores.refreshes.send(&[NewMessage::new(message.to_body())]).await?;
     let queued = Queued {

@@ -1,8 +1,8 @@
 //! Waits for the outcome of a refresh.
 //!
-//! The refresher keeps each answer for an hour, under the name or id by which the player was requested. A message that
+//! The refresher keeps each result for an hour, under the name or id by which the player was requested. A message that
 //! failed for good is among the dead letters. A process that was killed between storing the ranks and storing the
-//! answer leaves only the ranks; they are found once every requested raid and difficulty has an outcome. Outcomes are
+//! result leaves only the ranks; they are found once every requested raid and difficulty has an outcome. Outcomes are
 //! compared with those known before the message was sent, not by time, because the clocks of two machines may differ.
 
 use std::collections::BTreeSet;
@@ -29,34 +29,34 @@ use crate::hosting::PollInterval;
 const DEAD_LETTERS: usize = 1_000;
 
 /// A refresh that a user waits for.
-pub(super) struct Waiting<'a> {
+pub(super) struct RefreshWait<'a> {
     stores: &'a Stores,
     message: &'a PlayerMessage,
-    /// The answer that was known before the refresh was queued.
+    /// The result that was known before the refresh was queued.
     latest_result: Option<RefreshResult>,
     dropped: Option<Timestamp>,
     units: Vec<Option<UnitResult>>,
     letters: BTreeSet<String>,
 }
 
-impl<'a> Waiting<'a> {
+impl<'a> RefreshWait<'a> {
     /// Reads what is known of the player before the message is sent.
-    pub(super) async fn before(message: &'a PlayerMessage, stores: &'a Stores) -> anyhow::Result<Waiting<'a>> {
+    pub(super) async fn new(message: &'a PlayerMessage, stores: &'a Stores) -> anyhow::Result<RefreshWait<'a>> {
         let (latest_result, dropped, units, letters) = (None, None, Vec::new(), BTreeSet::new());
-        let mut waiting = Waiting { stores, message, latest_result, dropped, units, letters };
-        waiting.check_refusals().await?;
-        waiting.latest_result = stores.refresh_results.latest_result(&message.player_ref).await?;
-        if let Some(id) = waiting.id().await? {
-            waiting.units = waiting.unit_results(id).await?;
+        let mut wait = RefreshWait { stores, message, latest_result, dropped, units, letters };
+        wait.check_refusals().await?;
+        wait.latest_result = stores.refresh_results.latest_result(&message.player_ref).await?;
+        if let Some(id) = wait.id().await? {
+            wait.units = wait.unit_results(id).await?;
             if let Stored::Dropped(dropped) = read(id, stores).await? {
-                waiting.dropped = Some(dropped.at);
+                wait.dropped = Some(dropped.at);
             }
         }
-        waiting.letters = waiting.dead_letters().await?.into_iter().map(|letter| letter.message_id).collect();
-        Ok(waiting)
+        wait.letters = wait.dead_letters().await?.into_iter().map(|letter| letter.message_id).collect();
+        Ok(wait)
     }
 
-    /// Fails if everything that is requested is already known to be refused: no call is made then, and no answer is
+    /// Fails if everything that is requested is already known to be refused: no call is made then, and no result is
     /// stored.
     async fn check_refusals(&self) -> anyhow::Result<()> {
         let id = self.id().await?;
@@ -80,9 +80,9 @@ impl<'a> Waiting<'a> {
         context: &Context,
     ) -> anyhow::Result<()> {
         let (player_ref, end) = (&self.message.player_ref, after(context.clock.now(), limit));
-        let mut said = None;
+        let mut reported = None;
         loop {
-            if let Some(player) = self.look().await? {
+            if let Some(player) = self.poll().await? {
                 let now = context.clock.now();
                 return context.output.result(&player, |player| to_text(player, now));
             }
@@ -96,18 +96,20 @@ impl<'a> Waiting<'a> {
             if now >= end {
                 bail!("there is no result for {player_ref} after {} s; it stays queued: {words}", limit.as_secs());
             }
-            if said.as_deref() != Some(words) {
+            if reported.as_deref() != Some(words) {
                 context.output.message(&format!("waiting for {player_ref}: {words}"));
-                said = Some(words.to_owned());
+                reported = Some(words.to_owned());
             }
             context.clock.sleep(interval.until_next(now, end)).await;
         }
     }
 
     /// Returns the player once the ranks are stored.
-    async fn look(&self) -> anyhow::Result<Option<Player>> {
+    async fn poll(&self) -> anyhow::Result<Option<Player>> {
         let player_ref = &self.message.player_ref;
-        if let Some(letter) = self.dead_letters().await?.iter().find(|it| !self.letters.contains(&it.message_id)) {
+        if let Some(letter) =
+            self.dead_letters().await?.iter().find(|letter| !self.letters.contains(&letter.message_id))
+        {
             bail!("{player_ref} could not be fetched: {}", letter.reason);
         }
         let result = self.stores.refresh_results.latest_result(player_ref).await?;
@@ -121,7 +123,7 @@ impl<'a> Waiting<'a> {
             None => self.id().await?,
         };
         let Some(id) = id else { return Ok(None) };
-        // An answer shows that everything is done. Without one, the stored outcomes must show it.
+        // A result shows that everything is done. Without one, the stored outcomes must show it.
         match read(id, self.stores).await? {
             Stored::Ranked(player) if result.is_some() || all_are_new(&self.units, &self.unit_results(id).await?) => {
                 Ok(Some(*player))
@@ -182,7 +184,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranks_are_the_answer_once_nothing_that_was_asked_for_is_missing() {
+    fn ranks_are_complete_once_every_requested_unit_has_an_outcome() {
         let served = |second| Some(UnitResult::Served(Timestamp::from_second(second).unwrap()));
         let refused = || Some(UnitResult::Refused("Invalid zone specified.".to_owned()));
         for (before, now, expected) in [

@@ -7,7 +7,7 @@ use stint_warcraftlogs::model::Difficulty;
 use stint_warcraftlogs::store::{LAST_PAGE, Rule, RuleStatus};
 use stint_warcraftlogs::{names, raids};
 
-use super::reads::{Reads, refuse_conflict};
+use super::options::{RuleOptions, refuse_conflict};
 use crate::context::Context;
 use crate::fleets::warcraftlogs::stores::Stores;
 use crate::settings::from_environment;
@@ -33,7 +33,7 @@ pub(super) struct Add {
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=i64::from(LAST_PAGE)))]
     end_page: u32,
     #[command(flatten)]
-    reads: Reads,
+    options: RuleOptions,
 }
 
 #[derive(Serialize)]
@@ -49,7 +49,7 @@ struct AddedRule {
     start_page: u32,
     end_page: u32,
     #[serde(flatten)]
-    reads: Reads,
+    options: RuleOptions,
 }
 
 pub(super) async fn run(arguments: &Add, context: &Context) -> anyhow::Result<()> {
@@ -57,7 +57,7 @@ pub(super) async fn run(arguments: &Add, context: &Context) -> anyhow::Result<()
         let Add { start_page, end_page, .. } = arguments;
         return Err(WrongUsage::error(format!("--end-page {end_page} comes before --start-page {start_page}")));
     }
-    arguments.reads.check(from_environment::<Settings>()?.discovery_source)?;
+    arguments.options.check(from_environment::<Settings>()?.discovery_source)?;
     let new = new_rules(arguments, context.clock.now())?;
     let stores = Stores::from_environment(context).await?;
     let rules = &stores.rules;
@@ -69,7 +69,7 @@ pub(super) async fn run(arguments: &Add, context: &Context) -> anyhow::Result<()
     }
     stores.start_discovery(context.clock.now()).await;
     let added = new.into_iter().map(|rule| AddedRule {
-        reads: Reads::of(&rule),
+        options: RuleOptions::of(&rule),
         id: rule.id,
         raid: rule.raid,
         difficulty: rule.difficulty,
@@ -86,7 +86,7 @@ fn new_rules(arguments: &Add, now: Timestamp) -> anyhow::Result<Vec<Rule>> {
     difficulties.dedup();
     let rule = |difficulty| {
         let rule = Rule { id: fresh_id(now)?, raid, difficulty, start_page, end_page, ..Rule::default() };
-        let rule = arguments.reads.on(rule);
+        let rule = arguments.options.apply_to(rule);
         rule.check().map_err(|reason| anyhow!(reason))?;
         raids::check_difficulty(raid, difficulty)
             .map_err(|reason| WrongUsage::error(format!("--difficulty: {reason}; nothing was added")))?;
@@ -125,9 +125,9 @@ fn fresh_id(now: Timestamp) -> anyhow::Result<String> {
 }
 
 fn to_text(added: &Added) -> String {
-    let lines = added.rules.iter().map(|AddedRule { id, raid, difficulty, start_page, end_page, reads }| {
+    let lines = added.rules.iter().map(|AddedRule { id, raid, difficulty, start_page, end_page, options }| {
         let (raid, difficulty) = (names::raid(*raid), names::difficulty(*difficulty));
-        format!("added {id}: {raid}, {difficulty}, pages {start_page} to {end_page}{}\n", reads.behind_pages())
+        format!("added {id}: {raid}, {difficulty}, pages {start_page} to {end_page}{}\n", options.page_suffix())
     });
     lines.collect::<String>() + "`stint up` discovers them; `stint status` tells how far it is\n"
 }

@@ -1,8 +1,8 @@
 //! Discovery rules: the ranking pages that are read regularly.
 
 mod add;
-mod doubts;
-mod reads;
+mod implausible;
+mod options;
 mod view;
 
 use anyhow::{bail, ensure};
@@ -18,8 +18,8 @@ use crate::table::Table;
 use crate::time_format::format_time;
 use stint_warcraftlogs::config::Settings;
 
-pub(crate) use doubts::{hint, pause_of, pause_text, resting};
-use reads::conflicts;
+pub(crate) use implausible::{active_pauses, hint, pause_of, pause_text};
+use options::conflicts;
 pub(crate) use view::{RuleState, RuleView};
 
 /// What to do with rules.
@@ -38,11 +38,11 @@ enum Action {
     /// Remove a rule; the players that it has discovered stay.
     Remove(Remove),
     /// Show the outline of an implausible page.
-    Sample(doubts::Sample),
+    Sample(implausible::Sample),
     /// Confirm that implausible pages are right: the next discovery takes the rule's pages as they are.
-    Accept(doubts::Accept),
+    Accept(implausible::Accept),
     /// End the pause of an upstream that has rejected discovery.
-    Resume(doubts::Resume),
+    Resume(implausible::Resume),
 }
 
 #[derive(clap::Args)]
@@ -103,12 +103,12 @@ async fn list(arguments: &List, context: &Context) -> anyhow::Result<()> {
     let rules = page.documents;
     conflicts(&rules).iter().for_each(|conflict| context.output.warning(conflict));
     let (settings, now) = (from_environment::<Settings>()?, context.clock.now());
-    let resting: Vec<UpstreamPause> = resting(store.upstreams().await?, now);
+    let resting: Vec<UpstreamPause> = active_pauses(store.upstreams().await?, now);
     let upstream = pause_of(&resting, &upstream(&settings));
-    let view = |status| RuleView::new(status, settings.discovery_delay(), now).under(upstream);
+    let view = |status| RuleView::new(status, settings.discovery_delay(), now).with_upstream_pause(upstream);
     let shown = rules.iter().take(arguments.max as usize).map(view).collect();
     for rule in rules.iter().filter(|status| status.doubt.is_some() && !status.accepted) {
-        context.output.warning(&doubts::hint(rule));
+        context.output.warning(&implausible::hint(rule));
     }
     let listed = Listed { total: rules.len() as u64, rules: shown, resting: resting.clone() };
     context.output.result(&listed, |listed| {
@@ -120,13 +120,13 @@ async fn list(arguments: &List, context: &Context) -> anyhow::Result<()> {
         let mut table = Table::new(["id", "raid", "difficulty", "pages", "last run", "state"]);
         for rule in &listed.rules {
             let last_run = rule.last_run.map_or_else(|| "never".into(), |last_run| format_time(last_run, now));
-            let pages = format!("{}-{}{}", rule.start_page, rule.end_page, rule.reads.behind_pages());
+            let pages = format!("{}-{}{}", rule.start_page, rule.end_page, rule.options.page_suffix());
             let (raid, difficulty) = (rule.raid_text(), rule.difficulty_text());
             table.row([rule.id.clone(), raid, difficulty, pages, last_run, rule.state_text(now)]);
         }
         let hidden = listed.total - listed.rules.len() as u64;
         let more = if hidden > 0 { format!("and {hidden} more; see them with --max\n") } else { String::new() };
-        let resting = listed.resting.iter().map(|pause| format!("{}\n", doubts::pause_text(pause, now)));
+        let resting = listed.resting.iter().map(|pause| format!("{}\n", implausible::pause_text(pause, now)));
         format!("{table}{more}{}", resting.collect::<String>())
     })
 }

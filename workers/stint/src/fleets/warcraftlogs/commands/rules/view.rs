@@ -8,7 +8,7 @@ use stint_core::clock::after;
 use stint_warcraftlogs::names;
 use stint_warcraftlogs::store::{Chunk, Pass, Pause, RuleStatus};
 
-use super::reads::Reads;
+use super::options::RuleOptions;
 use crate::format::number;
 use crate::time_format::{clock_time, format_time};
 
@@ -22,7 +22,7 @@ pub(crate) struct RuleView {
     pub(crate) start_page: u32,
     pub(crate) end_page: u32,
     #[serde(flatten)]
-    pub(crate) reads: Reads,
+    pub(crate) options: RuleOptions,
     pub(crate) state: RuleState,
     /// Pages read in the current pass.
     pub(crate) pages_read: Option<u32>,
@@ -82,7 +82,7 @@ impl RuleView {
             difficulty: rule.difficulty,
             start_page: rule.start_page,
             end_page: rule.end_page,
-            reads: Reads::of(rule),
+            options: RuleOptions::of(rule),
             state,
             pages_read: status.pass.as_ref().map(|pass| pages.saturating_sub(unread(pass))),
             pages,
@@ -96,7 +96,7 @@ impl RuleView {
     }
 
     /// Applies the pause of the upstream that all rules share: a rule that would be read is paused as well.
-    pub(crate) fn under(mut self, upstream: Option<&Pause>) -> RuleView {
+    pub(crate) fn with_upstream_pause(mut self, upstream: Option<&Pause>) -> RuleView {
         if let Some(pause) = upstream
             && matches!(self.state, RuleState::Due | RuleState::Interrupted)
         {

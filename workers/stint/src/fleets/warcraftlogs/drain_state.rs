@@ -21,14 +21,14 @@ use crate::fleets::fleet::WorkState;
 use crate::wiring::ReportLog;
 
 /// After this many failures in a row, the databases are no longer waited for.
-const GIVE_UP: u32 = 3;
+const MAX_GENERATOR_FAILURES: u32 = 3;
 
 /// A worker is not woken again within this time, so that it can finish.
-const WAKE_AGAIN: Duration = Duration::from_secs(60);
+const REWAKE_INTERVAL: Duration = Duration::from_secs(60);
 
 /// A wake-up that is due within this time is waited for, for the same time. A wake-up that a killed process had claimed
 /// fires only when its lease ends.
-const SOON: Duration = Duration::from_secs(5);
+const IMMINENT: Duration = Duration::from_secs(5);
 
 /// The longest time after a reset until a rest for lack of points ends.
 const AFTER_RESET: Duration = Duration::from_secs(60);
@@ -38,17 +38,17 @@ const PAGE: usize = 10_000;
 
 /// The observed state of a fleet that is to be drained.
 #[derive(Default)]
-pub(super) struct Drain {
+pub(super) struct DrainState {
     queues_are_empty: bool,
-    /// The work that was left at the last look, and since when.
+    /// The work that was left at the last observation, and since when.
     left: Option<(&'static str, Timestamp)>,
     /// When the responsible worker was last woken.
     woken: Option<Timestamp>,
 }
 
-impl Drain {
-    /// Stores the result of a look.
-    pub(super) fn see(&mut self, snapshot: &Snapshot) {
+impl DrainState {
+    /// Stores what was observed.
+    pub(super) fn record(&mut self, snapshot: &Snapshot) {
         self.queues_are_empty = snapshot.is_drained();
     }
 
@@ -76,7 +76,7 @@ impl Drain {
         }
         if databases_out_of_date(stores, now).await? {
             let reports = report_log.of(&DbGenerator::SPEC.id());
-            if let Some(error) = reports.error.filter(|_| reports.failures >= GIVE_UP) {
+            if let Some(error) = reports.error.filter(|_| reports.failures >= MAX_GENERATOR_FAILURES) {
                 return Ok(WorkState::Stopped(format!("{} fails: {error}", DbGenerator::SPEC.name)));
             }
             self.wake(stores, GENERATE, &DbGenerator::SPEC.id(), now).await?;
@@ -95,15 +95,15 @@ impl Drain {
     ) -> anyhow::Result<()> {
         let since = self.left.filter(|(left, _)| *left == name).map_or(now, |(_, since)| since);
         self.left = Some((name, since));
-        if self.woken.is_some_and(|woken| after(woken, WAKE_AGAIN) > now) {
+        if self.woken.is_some_and(|woken| after(woken, REWAKE_INTERVAL) > now) {
             return Ok(());
         }
         let wakeups = stores.wakeups.list().await?;
         // The aggregator wakes the database generator.
-        let is_soon = |wakeup: &Wakeup| {
-            wakeup.at <= after(now, SOON) && [worker, &Aggregator::SPEC.id()].contains(&&wakeup.worker)
+        let is_imminent = |wakeup: &Wakeup| {
+            wakeup.at <= after(now, IMMINENT) && [worker, &Aggregator::SPEC.id()].contains(&&wakeup.worker)
         };
-        if after(since, SOON) <= now || !wakeups.iter().any(is_soon) {
+        if after(since, IMMINENT) <= now || !wakeups.iter().any(is_imminent) {
             stores.wakeups.once(name, worker, now).await?;
             self.woken = Some(now);
         }
@@ -161,9 +161,9 @@ fn refused(rules: &[RuleStatus]) -> Option<String> {
 
 /// Returns why no page is read now, if the upstream rejected discovery.
 async fn upstream_pause(stores: &Stores, settings: &Settings, now: Timestamp) -> anyhow::Result<Option<String>> {
-    let asked = upstream(settings);
+    let source = upstream(settings);
     let pauses = stores.rules.upstreams().await?;
-    let pause = pauses.into_iter().find(|pause| pause.upstream == asked && pause.pause.until > now);
+    let pause = pauses.into_iter().find(|pause| pause.upstream == source && pause.pause.until > now);
     Ok(pause.map(|UpstreamPause { upstream, pause }| {
         format!("{upstream} is paused until {}: {}", pause.until, pause.reason)
     }))

@@ -19,7 +19,7 @@ use stint_warcraftlogs::store::{Backlog, Freshness, PlayerResults, UnitResult};
 use super::directory::Directory;
 
 /// Both collections.
-pub(super) struct People {
+pub(super) struct PopulationStores {
     directory: Directory,
     started: Timestamp,
     clock: Arc<dyn Clock>,
@@ -29,14 +29,14 @@ pub(super) struct People {
 }
 
 struct State {
-    people: Vec<Person>,
+    players: Vec<PlayerState>,
     /// Players fetched under an id that is on no page, because they were transferred.
     others: BTreeMap<PlayerId, u32>,
-    tally: Tally,
+    totals: Totals,
 }
 
 #[derive(Clone, Copy, Default)]
-struct Person {
+struct PlayerState {
     /// The pairs in `discovers`, by bit.
     seen: u32,
     /// The pairs that were handed to the queue and not fetched yet, by bit.
@@ -50,11 +50,11 @@ struct Person {
     /// When it was last queued, in seconds from the start.
     queued_at: Option<NonZeroU32>,
     discovered: bool,
-    fate: Fate,
+    outcome: FetchOutcome,
 }
 
 #[derive(Clone, Copy, Default, PartialEq)]
-enum Fate {
+enum FetchOutcome {
     #[default]
     None,
     Ranked,
@@ -63,7 +63,7 @@ enum Fate {
 
 /// The state of a player in `discovers`.
 #[derive(Clone, Copy, PartialEq)]
-enum Kind {
+enum DiscoverState {
     /// It is not in `discovers`.
     Absent,
     Waiting,
@@ -73,14 +73,14 @@ enum Kind {
 
 /// A [`Freshness`] in seconds from the start. The times may be before the start.
 #[derive(Clone, Copy)]
-struct Lines {
+struct DueTimes {
     stale_at: i64,
     forgotten_at: i64,
 }
 
 /// Totals that the stores have counted.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Tally {
+pub(super) struct Totals {
     pub(super) discovered: u64,
     /// Players handed to the queue, counted once per hand-over.
     pub(super) queued: u64,
@@ -102,29 +102,29 @@ pub(super) struct Ages {
     pub(super) never: u64,
 }
 
-impl People {
+impl PopulationStores {
     /// Creates stores in which no player is known.
-    pub(super) fn new(directory: Directory, clock: Arc<dyn Clock>, seed: u64, faults: &Faults) -> People {
-        let people = vec![Person::default(); directory.len()];
-        let state = State { people, others: BTreeMap::new(), tally: Tally::default() };
+    pub(super) fn new(directory: Directory, clock: Arc<dyn Clock>, seed: u64, faults: &Faults) -> PopulationStores {
+        let players = vec![PlayerState::default(); directory.len()];
+        let state = State { players, others: BTreeMap::new(), totals: Totals::default() };
         let (started, dice) = (clock.now(), Dice::new(seed, "people"));
-        People { directory, started, clock, dice, latency: faults.store_latency(), state: Mutex::new(state) }
+        PopulationStores { directory, started, clock, dice, latency: faults.store_latency(), state: Mutex::new(state) }
     }
 
-    pub(super) fn tally(&self) -> Tally {
-        self.lock().tally
+    pub(super) fn totals(&self) -> Totals {
+        self.lock().totals
     }
 
     /// Counts the players in `discovers` by whether they are to be queued.
     pub(super) fn backlog(&self, freshness: &Freshness) -> Backlog {
-        let lines = self.lines(freshness);
+        let due_times = self.due_times(freshness);
         let mut backlog = Backlog::default();
-        for person in &self.lock().people {
-            match person.kind(lines) {
-                Kind::Absent => {}
-                Kind::Waiting => backlog.waiting += 1,
-                Kind::Fresh => backlog.fresh += 1,
-                Kind::Due => backlog.due += 1,
+        for player in &self.lock().players {
+            match player.discover_state(due_times) {
+                DiscoverState::Absent => {}
+                DiscoverState::Waiting => backlog.waiting += 1,
+                DiscoverState::Fresh => backlog.fresh += 1,
+                DiscoverState::Due => backlog.due += 1,
             }
         }
         backlog
@@ -132,24 +132,27 @@ impl People {
 
     /// Returns whether any player is due: never fetched, in the queue, or to be queued.
     pub(super) fn is_a_player_due(&self, freshness: &Freshness) -> bool {
-        let lines = self.lines(freshness);
+        let due_times = self.due_times(freshness);
         let state = self.lock();
-        let fetched = state.tally.ranked + state.tally.dropped;
-        fetched < state.people.len() as u64
-            || state.people.iter().any(|person| person.pending != 0 || person.kind(lines) == Kind::Due)
+        let fetched = state.totals.ranked + state.totals.dropped;
+        fetched < state.players.len() as u64
+            || state
+                .players
+                .iter()
+                .any(|player| player.pending != 0 || player.discover_state(due_times) == DiscoverState::Due)
     }
 
     pub(super) fn ages(&self) -> Ages {
         let now = self.seconds();
         let state = self.lock();
-        let fetched = state.people.iter().filter(|person| person.fate != Fate::None);
-        let mut ages: Vec<u32> = fetched.map(|person| now.saturating_sub(person.fetched_at)).collect();
+        let fetched = state.players.iter().filter(|player| player.outcome != FetchOutcome::None);
+        let mut ages: Vec<u32> = fetched.map(|player| now.saturating_sub(player.fetched_at)).collect();
         ages.sort_unstable();
         let at = |per_cent: usize| {
             let index = (ages.len() * per_cent / 100).min(ages.len().saturating_sub(1));
             Duration::from_secs(u64::from(ages.get(index).copied().unwrap_or_default()))
         };
-        Ages { median: at(50), p95: at(95), never: (state.people.len() - ages.len()) as u64 }
+        Ages { median: at(50), p95: at(95), never: (state.players.len() - ages.len()) as u64 }
     }
 
     /// Returns how many players are lost: those for which something was handed to the queue that is neither fetched nor
@@ -158,13 +161,14 @@ impl People {
         let mut covered = vec![0_u32; self.directory.len()];
         let mut known: BTreeMap<String, u32> = BTreeMap::new();
         show_bodies(&mut |body| {
-            let Some((place, mask)) = self.read(body, &mut known) else { return };
-            covered[place] |= mask;
+            let Some((position, mask)) = self.read(body, &mut known) else { return };
+            covered[position] |= mask;
         });
         let state = self.lock();
-        let lost = state.people.iter().zip(&covered).filter(|(person, covered)| {
-            let dropped_on_the_way = person.pending & !**covered != 0;
-            let nowhere = person.discovered && person.fate == Fate::None && person.seen | person.pending == 0;
+        let lost = state.players.iter().zip(&covered).filter(|(player, covered)| {
+            let dropped_on_the_way = player.pending & !**covered != 0;
+            let nowhere =
+                player.discovered && player.outcome == FetchOutcome::None && player.seen | player.pending == 0;
             dropped_on_the_way || nowhere
         });
         lost.count() as u64
@@ -191,26 +195,26 @@ impl People {
         between(self.started, self.clock.now()).as_secs() as u32
     }
 
-    fn lines(&self, freshness: &Freshness) -> Lines {
+    fn due_times(&self, freshness: &Freshness) -> DueTimes {
         let seconds = |instant: Timestamp| instant.as_second() - self.started.as_second();
-        Lines { stale_at: seconds(freshness.stale_at), forgotten_at: seconds(freshness.forgotten_at) }
+        DueTimes { stale_at: seconds(freshness.stale_at), forgotten_at: seconds(freshness.forgotten_at) }
     }
 
     /// Returns what is known of a player before it is fetched.
-    fn known(&self, person: &Person) -> Option<PlayerResults> {
-        let at = Timestamp::from_second(self.started.as_second() + i64::from(person.answered_at)).ok()?;
-        let complete_at = self.fetched_at(person);
-        let dropped_at = complete_at.filter(|_| person.fate == Fate::Dropped);
+    fn known(&self, player: &PlayerState) -> Option<PlayerResults> {
+        let at = Timestamp::from_second(self.started.as_second() + i64::from(player.answered_at)).ok()?;
+        let complete_at = self.fetched_at(player);
+        let dropped_at = complete_at.filter(|_| player.outcome == FetchOutcome::Dropped);
         let mut fetched = PlayerResults { dropped_at, complete_at, ..PlayerResults::default() };
-        let served = self.directory.raids(person.covered & !person.pending);
+        let served = self.directory.raids(player.covered & !player.pending);
         served.units().for_each(|unit| fetched.unit_results.insert(unit, UnitResult::Served(at)));
-        (person.fate != Fate::None).then_some(fetched)
+        (player.outcome != FetchOutcome::None).then_some(fetched)
     }
 
     /// Returns when a player was last fetched.
-    fn fetched_at(&self, person: &Person) -> Option<Timestamp> {
-        let fetched_at = self.started.as_second() + i64::from(person.fetched_at);
-        Timestamp::from_second(fetched_at).ok().filter(|_| person.fate != Fate::None)
+    fn fetched_at(&self, player: &PlayerState) -> Option<Timestamp> {
+        let fetched_at = self.started.as_second() + i64::from(player.fetched_at);
+        Timestamp::from_second(fetched_at).ok().filter(|_| player.outcome != FetchOutcome::None)
     }
 
     async fn pass_time(&self) {
@@ -223,43 +227,44 @@ impl People {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn fetched(&self, state: &mut State, place: usize, mask: u32, fate: Fate, complete: bool) {
+    fn fetched(&self, state: &mut State, position: usize, mask: u32, outcome: FetchOutcome, complete: bool) {
         let (seconds, now) = (self.seconds(), self.clock.now());
-        let State { people, tally, .. } = state;
-        let person = &mut people[place];
-        let before = person.pending;
-        person.pending &= !mask;
-        person.covered |= if fate == Fate::Ranked { mask } else { 0 };
-        person.answered_at = seconds;
+        let State { players, totals, .. } = state;
+        let player = &mut players[position];
+        let before = player.pending;
+        player.pending &= !mask;
+        player.covered |= if outcome == FetchOutcome::Ranked { mask } else { 0 };
+        player.answered_at = seconds;
         if complete {
-            person.fetched_at = seconds;
+            player.fetched_at = seconds;
         }
-        tally.completed += u64::from(before != 0 && person.pending == 0);
-        let counted = |fate| (u64::from(fate == Fate::Ranked), u64::from(fate == Fate::Dropped));
-        let (old, new) = (counted(person.fate), counted(fate));
-        tally.ranked = tally.ranked + new.0 - old.0;
-        tally.dropped = tally.dropped + new.1 - old.1;
-        person.fate = fate;
-        tally.first_rank_at = tally.first_rank_at.or((fate == Fate::Ranked).then_some(now));
-        if tally.all_done_at.is_none() && tally.ranked + tally.dropped == people.len() as u64 {
-            tally.all_done_at = Some(now);
+        totals.completed += u64::from(before != 0 && player.pending == 0);
+        let counted =
+            |outcome| (u64::from(outcome == FetchOutcome::Ranked), u64::from(outcome == FetchOutcome::Dropped));
+        let (old, new) = (counted(player.outcome), counted(outcome));
+        totals.ranked = totals.ranked + new.0 - old.0;
+        totals.dropped = totals.dropped + new.1 - old.1;
+        player.outcome = outcome;
+        totals.first_rank_at = totals.first_rank_at.or((outcome == FetchOutcome::Ranked).then_some(now));
+        if totals.all_done_at.is_none() && totals.ranked + totals.dropped == players.len() as u64 {
+            totals.all_done_at = Some(now);
         }
     }
 }
 
-impl Person {
+impl PlayerState {
     /// Applies the documented rules of [`Freshness`].
-    fn kind(&self, lines: Lines) -> Kind {
+    fn discover_state(&self, due_times: DueTimes) -> DiscoverState {
         if self.seen == 0 {
-            return Kind::Absent;
+            return DiscoverState::Absent;
         }
-        let fetched_at = (self.fate != Fate::None).then_some(i64::from(self.fetched_at));
-        let idle_since = lines.forgotten_at.max(fetched_at.unwrap_or(lines.forgotten_at));
+        let fetched_at = (self.outcome != FetchOutcome::None).then_some(i64::from(self.fetched_at));
+        let idle_since = due_times.forgotten_at.max(fetched_at.unwrap_or(due_times.forgotten_at));
         if self.queued_at.is_some_and(|queued_at| i64::from(queued_at.get()) > idle_since) {
-            return Kind::Waiting;
+            return DiscoverState::Waiting;
         }
-        let missing = self.fate == Fate::Ranked && self.seen & !self.covered != 0;
-        let stale = fetched_at.is_none_or(|fetched_at| fetched_at <= lines.stale_at);
-        if stale || missing { Kind::Due } else { Kind::Fresh }
+        let missing = self.outcome == FetchOutcome::Ranked && self.seen & !self.covered != 0;
+        let stale = fetched_at.is_none_or(|fetched_at| fetched_at <= due_times.stale_at);
+        if stale || missing { DiscoverState::Due } else { DiscoverState::Fresh }
     }
 }

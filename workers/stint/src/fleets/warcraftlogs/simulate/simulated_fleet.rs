@@ -34,13 +34,13 @@ use stint_warcraftlogs::rank_queries::LiveRankQueries;
 use stint_warcraftlogs::reviver::Reviver;
 use stint_warcraftlogs::store::{Rule, Rules};
 
-use super::ahead::Ahead;
 use super::directory::Directory;
-use super::milestones::{Generator, MemoryMilestones};
-use super::people::People;
-use super::plan::Plan;
+use super::milestones::{MemoryMilestones, NoopGenerator};
+use super::population_stores::PopulationStores;
 use super::rules::MemoryRules;
-use super::upstream::{Moody, Rankings};
+use super::scenario::Scenario;
+use super::standin_transport::StandinTransport;
+use super::upstream::{FaultyTransport, RankingSource};
 use crate::fleets::warcraftlogs::specs::trigger;
 
 /// When every simulation begins: 2026-01-01 00:00:00 UTC.
@@ -62,12 +62,12 @@ const UPSTREAM_FAULTS: UpstreamFaults = UpstreamFaults {
 const HASTE_PER_MILLE: u32 = 10;
 
 /// All parts of a simulation.
-pub(super) struct Stage {
+pub(super) struct SimulatedFleet {
     pub(super) clock: ManualClock,
     pub(super) started: Timestamp,
     pub(super) upstream: Arc<Mutex<WarcraftLogs>>,
-    pub(super) ahead: Arc<Ahead>,
-    pub(super) people: Arc<People>,
+    pub(super) standin: Arc<StandinTransport>,
+    pub(super) stores: Arc<PopulationStores>,
     pub(super) queue: Arc<Sqs>,
     pub(super) pool: Arc<MemoryKeyPool>,
     pub(super) throttle: Arc<AwsThrottle>,
@@ -81,19 +81,19 @@ pub(super) struct Stage {
     settings: Settings,
 }
 
-impl Stage {
+impl SimulatedFleet {
     /// Creates all parts. Nothing runs yet.
-    pub(super) fn set(plan: &Plan, settings: Settings) -> anyhow::Result<Stage> {
+    pub(super) fn new(scenario: &Scenario, settings: Settings) -> anyhow::Result<SimulatedFleet> {
         let started = Timestamp::from_second(START)?;
         let clock = ManualClock::new(started);
         let time: Arc<dyn Clock> = Arc::new(clock.clone());
-        let options = options(plan, &settings, started);
-        let settings = point_at(settings, plan, &options)?;
+        let options = options(scenario, &settings, started);
+        let settings = point_at(settings, scenario, &options)?;
         let upstream = Arc::new(Mutex::new(WarcraftLogs::new(options)));
-        let ahead = Arc::new(Ahead::new(&upstream, plan.alone, time.clone()));
+        let standin = Arc::new(StandinTransport::new(&upstream, scenario.exclusive, time.clone()));
         let population = upstream.lock().unwrap_or_else(std::sync::PoisonError::into_inner).population();
-        let (seed, faults) = (plan.seed, &plan.faults);
-        let people = Arc::new(People::new(Directory::new(&population), time.clone(), seed, faults));
+        let (seed, faults) = (scenario.seed, &scenario.faults);
+        let stores = Arc::new(PopulationStores::new(Directory::new(&population), time.clone(), seed, faults));
         let rules = Arc::new(MemoryRules::new(time.clone()));
         let sqs = |name| Arc::new(Sqs::new(name, queue_settings(&settings, started), time.clone(), seed, faults));
         // Nothing requests a refresh in a simulation, so no worker serves that queue.
@@ -110,7 +110,7 @@ impl Stage {
             wakeups: scheduler.clone(),
             queue: queue.clone(),
             refreshes,
-            api: Arc::new(api(&settings, &ahead, plan, &time)?),
+            api: Arc::new(api(&settings, &standin, scenario, &time)?),
             rank_queries: Arc::new(LiveRankQueries::new(rules.clone(), settings.ranks.options(), time.clone())),
             frozen: Arc::new(FrozenRaids::new(rules.clone(), settings.refresh_frozen)),
             clock: time.clone(),
@@ -121,7 +121,7 @@ impl Stage {
         };
         let delay = settings.discovery_delay();
         let interval = Duration::from_millis(settings.wcl_page_interval_ms);
-        let source = Arc::new(Rankings::new(population, time.clone(), interval));
+        let source = Arc::new(RankingSource::new(population, time.clone(), interval));
         let discover = DiscoverSettings {
             delay,
             pages_per_chunk: settings.pages_per_thread,
@@ -131,12 +131,12 @@ impl Stage {
             Function::new(worker, reserved, time.clone(), seed, faults)
         };
         let strategy = settings.budget_strategy;
-        let fetcher = RankFetcher::new(budget.clone(), people.clone(), strategy, next_worker.clone());
+        let fetcher = RankFetcher::new(budget.clone(), stores.clone(), strategy, next_worker.clone());
         let fetcher = function(Arc::new(fetcher), Some(reserved));
-        let discover = Discover::new(rules.clone(), people.clone(), source, next_worker.clone(), discover);
+        let discover = Discover::new(rules.clone(), stores.clone(), source, next_worker.clone(), discover);
         let aggregator = Aggregator::new(
             rules.clone(),
-            people.clone(),
+            stores.clone(),
             queue.clone(),
             pool.clone(),
             next_worker,
@@ -146,16 +146,16 @@ impl Stage {
             function(Arc::new(discover), None),
             function(Arc::new(aggregator), None),
             function(Arc::new(Reviver::new(budget.clone(), strategy)), None),
-            function(Arc::new(Generator(milestones.clone())), None),
+            function(Arc::new(NoopGenerator(milestones.clone())), None),
             fetcher.clone(),
         ];
         let mapping = Mapping::new(queue.clone(), fetcher.clone(), trigger().batch, control, time.clone());
-        Ok(Stage {
+        Ok(SimulatedFleet {
             clock,
             started,
             upstream,
-            ahead,
-            people,
+            standin,
+            stores,
             queue,
             pool,
             throttle,
@@ -204,26 +204,26 @@ impl Stage {
     }
 }
 
-fn options(plan: &Plan, settings: &Settings, started: Timestamp) -> Options {
+fn options(scenario: &Scenario, settings: &Settings, started: Timestamp) -> Options {
     let window = Duration::from_secs(settings.wcl_window_seconds);
-    let faults = if plan.faults.has(Fault::ServerErrors) { UPSTREAM_FAULTS } else { UpstreamFaults::default() };
-    let rate_limited = plan.faults.chance(Fault::Haste, HASTE_PER_MILLE);
-    let mut options = Options::with_keys(plan.seed, plan.players, &plan.keys, window, started);
-    for (key, phase) in options.keys.iter_mut().zip(&plan.phases) {
+    let faults = if scenario.faults.has(Fault::ServerErrors) { UPSTREAM_FAULTS } else { UpstreamFaults::default() };
+    let rate_limited = scenario.faults.chance(Fault::Haste, HASTE_PER_MILLE);
+    let mut options = Options::with_keys(scenario.seed, scenario.players, &scenario.keys, window, started);
+    for (key, phase) in options.keys.iter_mut().zip(&scenario.phases) {
         key.phase = window * *phase / 1_000;
     }
     Options { detail: Detail::Sparse, faults: UpstreamFaults { rate_limited, ..faults }, ..options }
 }
 
-/// Applies the plan, and the settings that point a fleet at the stand-in. Nothing else differs from a real fleet.
-fn point_at(settings: Settings, plan: &Plan, options: &Options) -> anyhow::Result<Settings> {
+/// Applies the scenario, and the settings that point a fleet at the stand-in. Nothing else differs from a real fleet.
+fn point_at(settings: Settings, scenario: &Scenario, options: &Options) -> anyhow::Result<Settings> {
     let key = |key: &StandinKey| Key { id: KeyId(key.id.clone()), secret: SecretString::from(key.secret.clone()) };
     Ok(Settings {
         wcl_keys: options.keys.iter().map(key).collect(),
         wcl_api_url: "http://stand-in.invalid/api/v2/client".parse()?,
         wcl_token_url: "http://stand-in.invalid/oauth/token".parse()?,
-        concurrency_limit: plan.workers.unwrap_or(settings.concurrency_limit),
-        budget_strategy: plan.strategy.unwrap_or(settings.budget_strategy),
+        concurrency_limit: scenario.workers.unwrap_or(settings.concurrency_limit),
+        budget_strategy: scenario.strategy.unwrap_or(settings.budget_strategy),
         ..settings
     })
 }
@@ -263,9 +263,18 @@ fn throttle(
     AwsThrottle::new(clock.clone(), seed, all_reserved, mappings)
 }
 
-fn api(settings: &Settings, ahead: &Arc<Ahead>, plan: &Plan, clock: &Arc<dyn Clock>) -> anyhow::Result<Api> {
-    let ahead: Arc<dyn Transport> = ahead.clone();
-    let transport = if plan.faults.is_none() { ahead } else { Arc::new(Moody::new(ahead, plan.seed, &plan.faults)) };
+fn api(
+    settings: &Settings,
+    standin: &Arc<StandinTransport>,
+    scenario: &Scenario,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<Api> {
+    let standin: Arc<dyn Transport> = standin.clone();
+    let transport = if scenario.faults.is_none() {
+        standin
+    } else {
+        Arc::new(FaultyTransport::new(standin, scenario.seed, &scenario.faults))
+    };
     let breakers = Arc::new(MemoryBreakers::default());
     let breaker = Breaker::new(UPSTREAM, breakers, clock.clone(), settings.breaker());
     let client = Client::new(transport, clock.clone()).guarded(Arc::new(breaker));

@@ -20,7 +20,7 @@ use crate::views::queue::QueueView;
 const UPSTREAMS: [&str; 2] = [UPSTREAM, SITE];
 
 /// The stores at one moment. The default value is an unused installation.
-pub(super) struct Facts {
+pub(super) struct StatusInput {
     pub(super) rules: Vec<RuleStatus>,
     /// Upstreams that discovery leaves alone, or left alone before.
     pub(super) upstreams: Vec<UpstreamPause>,
@@ -36,10 +36,10 @@ pub(super) struct Facts {
     throttles: BTreeMap<WorkerId, Concurrency>,
 }
 
-impl Default for Facts {
-    fn default() -> Facts {
+impl Default for StatusInput {
+    fn default() -> StatusInput {
         let queue = |name: &str| QueueView { queue: name.to_owned(), counts: Counts::default(), parked: 0 };
-        Facts {
+        StatusInput {
             rules: Vec::new(),
             upstreams: Vec::new(),
             backlog: Backlog::default(),
@@ -54,14 +54,14 @@ impl Default for Facts {
     }
 }
 
-impl Facts {
+impl StatusInput {
     /// Reads the stores one after the other. While a fleet runs, the numbers are not of the same instant.
-    pub(super) async fn read(stores: &Stores, freshness: &Freshness) -> anyhow::Result<Facts> {
+    pub(super) async fn read(stores: &Stores, freshness: &Freshness) -> anyhow::Result<StatusInput> {
         let mut throttles = BTreeMap::new();
         for spec in &WORKERS {
             throttles.insert(spec.id(), stores.throttle.read(&spec.id()).await?);
         }
-        Ok(Facts {
+        Ok(StatusInput {
             rules: stores.rules.list().await?.documents,
             upstreams: stores.rules.upstreams().await?,
             backlog: stores.discovers.backlog(freshness).await?,

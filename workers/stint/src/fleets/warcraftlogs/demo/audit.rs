@@ -10,8 +10,8 @@ use stint_core::clock::before;
 use stint_core::ledger::{KeyStatus, WindowRecord};
 use stint_core::points::Points;
 
-use super::Built;
-use super::stage::Stage;
+use super::DemoFleet;
+use super::environment::DemoEnvironment;
 use crate::fleets::warcraftlogs::report::Budget;
 
 /// More windows than any demo has.
@@ -22,19 +22,19 @@ const PAGE: usize = 2_000;
 
 /// Adds up the ledger's windows, and compares each key with what the stand-in charged it.
 pub(super) async fn audit(
-    stage: &Stage,
-    fleet: &Built,
+    environment: &DemoEnvironment,
+    demo_fleet: &DemoFleet,
     backlog_from: Timestamp,
     backlog_to: Timestamp,
 ) -> anyhow::Result<Budget> {
     let (books, window) = {
-        let upstream = stage.upstream.lock().unwrap_or_else(PoisonError::into_inner);
+        let upstream = environment.upstream.lock().unwrap_or_else(PoisonError::into_inner);
         (upstream.books(), upstream.options().window)
     };
     let mut budget = Budget { refused_calls: books.refused_calls, ..Budget::default() };
     let (mut busy_limit, mut busy_spent) = (Points::ZERO, Points::ZERO);
-    for key in fleet.stores.pool.keys().await? {
-        let windows = fleet.stores.pool.windows(&key.key, ALL).await?;
+    for key in demo_fleet.stores.pool.keys().await? {
+        let windows = demo_fleet.stores.pool.windows(&key.key, ALL).await?;
         add(&mut budget, &key, &windows);
         for busy in windows.iter().filter(|record| had_backlog(record, window, backlog_from, backlog_to)) {
             busy_limit = busy_limit.saturating_add(busy.limit);
@@ -77,11 +77,11 @@ fn check(key: &KeyStatus, windows: &[WindowRecord], charged: Points) -> anyhow::
 }
 
 /// Returns how many of the discovered players are ranked and how many are dropped. Each player is counted once.
-pub(super) async fn fates(fleet: &Built, discovered: &BTreeSet<u64>) -> anyhow::Result<(u64, u64)> {
+pub(super) async fn count_outcomes(demo_fleet: &DemoFleet, discovered: &BTreeSet<u64>) -> anyhow::Result<(u64, u64)> {
     let mut dropped = BTreeSet::new();
     let mut after = None;
     loop {
-        let page = fleet.stores.players.dropped_page(after, PAGE).await?;
+        let page = demo_fleet.stores.players.dropped_page(after, PAGE).await?;
         dropped.extend(page.documents.iter().map(|player| player.id).filter(|id| discovered.contains(id)));
         match page.next {
             Some(next) => after = Some(next),
@@ -91,7 +91,7 @@ pub(super) async fn fates(fleet: &Built, discovered: &BTreeSet<u64>) -> anyhow::
     let mut ranked = BTreeSet::new();
     let mut after = None;
     loop {
-        let page = fleet.stores.players.page(after.as_ref(), PAGE).await?;
+        let page = demo_fleet.stores.players.page(after.as_ref(), PAGE).await?;
         let ids = page.documents.iter().map(|player| player.id);
         ranked.extend(ids.filter(|id| discovered.contains(id) && !dropped.contains(id)));
         match page.next {

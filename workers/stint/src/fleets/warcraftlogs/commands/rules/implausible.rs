@@ -113,7 +113,7 @@ impl Resume {
 }
 
 /// Returns the pauses that have not ended at `now`.
-pub(crate) fn resting(pauses: Vec<UpstreamPause>, now: Timestamp) -> Vec<UpstreamPause> {
+pub(crate) fn active_pauses(pauses: Vec<UpstreamPause>, now: Timestamp) -> Vec<UpstreamPause> {
     pauses.into_iter().filter(|pause| pause.pause.until > now).collect()
 }
 

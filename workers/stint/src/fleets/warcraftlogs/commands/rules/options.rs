@@ -11,7 +11,7 @@ use stint_warcraftlogs::store::{METRICS, Rule, RuleStatus, parse_partition, pars
 /// The options of a rule, as flags and as they are shown.
 #[derive(clap::Args, Clone, Debug, Serialize)]
 #[command(next_help_heading = "What to read")]
-pub(crate) struct Reads {
+pub(crate) struct RuleOptions {
     /// A part of the raid's time, such as a patch, by its number in `stint wcl raids`; -1 means all of them. Also
     /// applies to the ranks that are requested.
     #[arg(long, allow_negative_numbers = true, value_parser = parse_partition)]
@@ -33,16 +33,16 @@ pub(crate) struct Reads {
     pub(crate) guild: Option<String>,
 }
 
-impl Reads {
+impl RuleOptions {
     /// Returns the options of a rule.
-    pub(crate) fn of(rule: &Rule) -> Reads {
+    pub(crate) fn of(rule: &Rule) -> RuleOptions {
         let Rule { partition, size, metric, region, server, guild, .. } = rule.clone();
-        Reads { partition, size, metric, region, server, guild }
+        RuleOptions { partition, size, metric, region, server, guild }
     }
 
     /// Returns the rule with these options.
-    pub(super) fn on(&self, rule: Rule) -> Rule {
-        let Reads { partition, size, metric, region, server, guild } = self.clone();
+    pub(super) fn apply_to(&self, rule: Rule) -> Rule {
+        let RuleOptions { partition, size, metric, region, server, guild } = self.clone();
         let server = server.map(|server| server.to_lowercase());
         Rule { partition, size, metric, region, server, guild, ..rule }
     }
@@ -64,7 +64,7 @@ impl Reads {
     }
 
     /// Formats the options for use after the page numbers.
-    pub(super) fn behind_pages(&self) -> String {
+    pub(super) fn page_suffix(&self) -> String {
         Some(self.to_text()).filter(|words| !words.is_empty()).map_or_else(String::new, |words| format!(" of {words}"))
     }
 

@@ -8,12 +8,12 @@ use stint_core::points::Points;
 use stint_simulation::{Dice, Faults};
 use stint_warcraftlogs::budget::BudgetStrategy;
 
-/// The most workers in a randomly drawn set-up, unless the plan names a number.
+/// The most workers in a randomly drawn set-up, unless the scenario names a number.
 const MOST_WORKERS: u32 = 20;
 
 /// A simulation's parameters.
 #[derive(Clone, Debug)]
-pub(super) struct Plan {
+pub(super) struct Scenario {
     pub(super) players: u32,
     pub(super) keys: Vec<Points>,
     /// When each key's first window begins, in thousandths of a window after the start. If empty, windows are spread
@@ -25,17 +25,17 @@ pub(super) struct Plan {
     pub(super) seed: u64,
     pub(super) faults: Faults,
     /// Whether the seed draws its own, smaller set-up.
-    pub(super) vary: bool,
+    pub(super) randomised: bool,
     /// Whether no other simulation runs at the same time.
-    pub(super) alone: bool,
+    pub(super) exclusive: bool,
 }
 
-impl Plan {
-    /// Returns the plan that its seed draws. Its fault counts start at zero.
-    pub(super) fn own(&self) -> Plan {
-        let plan = Plan { faults: self.faults.anew(), ..self.clone() };
-        if !self.vary {
-            return plan;
+impl Scenario {
+    /// Returns the scenario that its seed draws. Its fault counts start at zero.
+    pub(super) fn for_seed(&self) -> Scenario {
+        let scenario = Scenario { faults: self.faults.anew(), ..self.clone() };
+        if !self.randomised {
+            return scenario;
         }
         let dice = Dice::new(self.seed, "set-up");
         let between = |least: u64, most: u64| least + dice.below(most.saturating_sub(least) + 1);
@@ -44,20 +44,20 @@ impl Plan {
         keys.rotate_left(first);
         keys.truncate(between(1, keys.len() as u64) as usize);
         let hours = self.hours.as_secs();
-        Plan {
+        Scenario {
             players: between(u64::from(self.players).div_ceil(2), u64::from(self.players)) as u32,
             hours: Duration::from_secs(between((hours * 3).div_ceil(4), hours)),
             workers: Some(between(1, u64::from(self.workers.unwrap_or(MOST_WORKERS))) as u32),
             phases: keys.iter().map(|_| dice.below(1_000) as u32).collect(),
             keys: keys.iter().map(|most| Points::whole(between(points(*most).div_ceil(2), points(*most)))).collect(),
-            vary: false,
-            ..plan
+            randomised: false,
+            ..scenario
         }
     }
 }
 
-/// Formats the command that runs this plan with only this seed. Settings from the environment apply to it too.
-impl fmt::Display for Plan {
+/// Formats the command that runs this scenario with only this seed. Settings from the environment apply to it too.
+impl fmt::Display for Scenario {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let keys: Vec<String> = self.keys.iter().map(|key| points(*key).to_string()).collect();
         let hours = self.hours.as_secs_f64() / 3_600.0;
@@ -69,7 +69,7 @@ impl fmt::Display for Plan {
             write!(formatter, " --workers {workers}")?;
         }
         write!(formatter, " --faults {} --seed {}", self.faults, self.seed)?;
-        if self.vary { write!(formatter, " --vary") } else { Ok(()) }
+        if self.randomised { write!(formatter, " --vary") } else { Ok(()) }
     }
 }
 

@@ -12,7 +12,7 @@ use stint_simulation::sqs::SqsUsage;
 
 /// The results. Times are in seconds from the beginning.
 #[derive(Clone, Debug, Default, Serialize)]
-pub(crate) struct Outcome {
+pub(crate) struct SimulationResult {
     /// Whether every player was fetched within the simulated time.
     pub(crate) fits: bool,
     /// When every player had been fetched once.
@@ -23,8 +23,8 @@ pub(crate) struct Outcome {
     pub(crate) capacity: Capacity,
     pub(crate) ages: RankAges,
     /// The work that is left at the end.
-    pub(crate) left: Left,
-    pub(crate) keys: Vec<KeyOutcome>,
+    pub(crate) left: RemainingWork,
+    pub(crate) keys: Vec<KeyResult>,
     pub(crate) wakeups: WakeDelay,
     pub(crate) cloud: Cloud,
     /// How often each requested fault occurred, by its name on the command line.
@@ -74,7 +74,7 @@ pub(crate) struct RankAges {
 
 /// The work that is left at the end.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
-pub(crate) struct Left {
+pub(crate) struct RemainingWork {
     /// Discovered players that are due.
     pub(crate) to_queue: u64,
     /// Discovered players that are due later.
@@ -88,15 +88,15 @@ pub(crate) struct Left {
 
 /// One key.
 #[derive(Clone, Debug, Default, Serialize)]
-pub(crate) struct KeyOutcome {
+pub(crate) struct KeyResult {
     pub(crate) key: String,
     pub(crate) limit: Points,
-    pub(crate) windows: Vec<WindowOutcome>,
+    pub(crate) windows: Vec<WindowResult>,
 }
 
 /// One whole window of a key, from the upstream's records.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
-pub(crate) struct WindowOutcome {
+pub(crate) struct WindowResult {
     pub(crate) reset_at_seconds: f64,
     pub(crate) spent: Points,
     pub(crate) expired: Points,

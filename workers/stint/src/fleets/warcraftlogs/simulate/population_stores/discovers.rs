@@ -10,20 +10,20 @@ use stint_core::ports::PortResult;
 use stint_warcraftlogs::model::PlayerId;
 use stint_warcraftlogs::store::{Backlog, Discovered, Discovers, Due, Freshness, Page};
 
-use super::{Kind, People, State};
+use super::{DiscoverState, PopulationStores, State};
 
 #[async_trait]
-impl Discovers for People {
+impl Discovers for PopulationStores {
     async fn merge(&self, seen: &[Discovered]) -> PortResult<()> {
         {
             let mut state = self.lock();
-            let State { people, tally, .. } = &mut *state;
+            let State { players, totals, .. } = &mut *state;
             for seen in seen {
-                if let Some(place) = self.directory.find(seen.id) {
-                    let person = &mut people[place];
-                    person.seen |= self.directory.mask(&seen.raids_to_scrap);
-                    tally.discovered += u64::from(!person.discovered);
-                    person.discovered = true;
+                if let Some(position) = self.directory.find(seen.id) {
+                    let player = &mut players[position];
+                    player.seen |= self.directory.mask(&seen.raids_to_scrap);
+                    totals.discovered += u64::from(!player.discovered);
+                    player.discovered = true;
                 }
             }
         }
@@ -35,17 +35,17 @@ impl Discovers for People {
         self.pass_time().await;
         let state = self.lock();
         let mut documents = Vec::new();
-        let first = self.directory.place_after(after);
-        for (place, person) in state.people.iter().enumerate().skip(first) {
-            if person.seen == 0 {
+        let first = self.directory.position_after(after);
+        for (position, player) in state.players.iter().enumerate().skip(first) {
+            if player.seen == 0 {
                 continue;
             }
             if documents.len() == max {
                 let next = documents.last().map(|document: &Discovered| document.id);
                 return Ok(Page { documents, damaged: Vec::new(), next });
             }
-            let raids_to_scrap = self.directory.raids(person.seen);
-            documents.push(Discovered { id: self.directory.id(place), raids_to_scrap });
+            let raids_to_scrap = self.directory.raids(player.seen);
+            documents.push(Discovered { id: self.directory.id(position), raids_to_scrap });
         }
         Ok(Page { documents, damaged: Vec::new(), next: None })
     }
@@ -53,18 +53,18 @@ impl Discovers for People {
     async fn due(&self, after: Option<PlayerId>, max: usize, freshness: &Freshness) -> PortResult<Page<Due, PlayerId>> {
         self.pass_time().await;
         let state = self.lock();
-        let lines = self.lines(freshness);
+        let due_times = self.due_times(freshness);
         let (mut documents, mut next) = (Vec::with_capacity(max), None);
-        let first = self.directory.place_after(after);
-        for (place, person) in state.people.iter().enumerate().skip(first) {
-            if person.kind(lines) != Kind::Due {
+        let first = self.directory.position_after(after);
+        for (position, player) in state.players.iter().enumerate().skip(first) {
+            if player.discover_state(due_times) != DiscoverState::Due {
                 continue;
             }
             if documents.len() == max {
                 next = documents.last().map(|due: &Due| due.id);
                 break;
             }
-            documents.push(Due { id: self.directory.id(place), fetched_at: self.fetched_at(person) });
+            documents.push(Due { id: self.directory.id(position), fetched_at: self.fetched_at(player) });
         }
         Ok(Page { documents, damaged: Vec::new(), next })
     }
@@ -72,11 +72,11 @@ impl Discovers for People {
     async fn get(&self, ids: &[PlayerId]) -> PortResult<Page<Discovered, PlayerId>> {
         self.pass_time().await;
         let state = self.lock();
-        let places = ids.iter().filter_map(|id| self.directory.find(*id));
-        let seen = places.map(|place| (place, state.people[place].seen)).filter(|(_, seen)| *seen != 0);
-        let documents = seen.map(|(place, seen)| {
+        let positions = ids.iter().filter_map(|id| self.directory.find(*id));
+        let seen = positions.map(|position| (position, state.players[position].seen)).filter(|(_, seen)| *seen != 0);
+        let documents = seen.map(|(position, seen)| {
             let raids_to_scrap = self.directory.raids(seen);
-            Discovered { id: self.directory.id(place), raids_to_scrap }
+            Discovered { id: self.directory.id(position), raids_to_scrap }
         });
         Ok(Page { documents: documents.collect(), damaged: Vec::new(), next: None })
     }
@@ -89,17 +89,17 @@ impl Discovers for People {
     async fn mark_sent(&self, sent: &[Discovered], queued_at: Timestamp) -> PortResult<()> {
         {
             let mut state = self.lock();
-            let State { people, tally, .. } = &mut *state;
+            let State { players, totals, .. } = &mut *state;
             let queued_at = NonZeroU32::new(between(self.started, queued_at).as_secs() as u32);
             for sent in sent {
                 let mask = self.directory.mask(&sent.raids_to_scrap);
-                let Some(place) = self.directory.find(sent.id) else { continue };
-                let person = &mut people[place];
-                person.queued_at = queued_at;
-                person.pending |= mask;
-                tally.queued += 1;
-                if person.seen == mask {
-                    person.seen = 0;
+                let Some(position) = self.directory.find(sent.id) else { continue };
+                let player = &mut players[position];
+                player.queued_at = queued_at;
+                player.pending |= mask;
+                totals.queued += 1;
+                if player.seen == mask {
+                    player.seen = 0;
                 }
             }
         }
@@ -108,12 +108,12 @@ impl Discovers for People {
     }
 
     async fn forget_queued(&self) -> PortResult<()> {
-        self.lock().people.iter_mut().for_each(|person| person.queued_at = None);
+        self.lock().players.iter_mut().for_each(|player| player.queued_at = None);
         Ok(())
     }
 
     async fn count(&self) -> PortResult<u64> {
-        Ok(self.lock().people.iter().filter(|person| person.seen != 0).count() as u64)
+        Ok(self.lock().players.iter().filter(|player| player.seen != 0).count() as u64)
     }
 
     async fn backlog(&self, freshness: &Freshness) -> PortResult<Backlog> {

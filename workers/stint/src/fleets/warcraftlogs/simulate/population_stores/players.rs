@@ -8,10 +8,10 @@ use stint_warcraftlogs::store::{
     Dropped, FetchedPlayer, ImportCounts, Page, PlayerCounts, PlayerKey, Players, RefusedPlayer, StoredResults,
 };
 
-use super::{Fate, People};
+use super::{FetchOutcome, PopulationStores};
 
 #[async_trait]
-impl Players for People {
+impl Players for PopulationStores {
     async fn upsert(&self, players: &[Player]) -> PortResult<()> {
         self.store(&players.iter().cloned().map(FetchedPlayer::from).collect::<Vec<FetchedPlayer>>()).await
     }
@@ -20,14 +20,14 @@ impl Players for People {
         self.pass_time().await;
         let mut state = self.lock();
         for FetchedPlayer { player, refused, complete } in fetched {
-            let Some(place) = self.directory.find(player.id) else {
+            let Some(position) = self.directory.find(player.id) else {
                 let seconds = self.seconds();
                 state.others.insert(player.id, seconds);
                 continue;
             };
             let mut covered = player.ranked_in();
             refused.iter().for_each(|((raid, difficulty), _)| covered.insert(*raid, *difficulty));
-            self.fetched(&mut state, place, self.directory.mask(&covered), Fate::Ranked, *complete);
+            self.fetched(&mut state, position, self.directory.mask(&covered), FetchOutcome::Ranked, *complete);
         }
         Ok(())
     }
@@ -39,10 +39,10 @@ impl Players for People {
     async fn refuse(&self, refused_players: &[RefusedPlayer], _: Timestamp) -> PortResult<()> {
         let mut state = self.lock();
         for RefusedPlayer { id, refused, is_unknown } in refused_players {
-            if let Some(place) = self.directory.find(*id) {
+            if let Some(position) = self.directory.find(*id) {
                 let covered = refused.iter().map(|(unit, _)| *unit).collect();
-                let fate = if *is_unknown { Fate::Dropped } else { state.people[place].fate };
-                self.fetched(&mut state, place, self.directory.mask(&covered), fate, true);
+                let outcome = if *is_unknown { FetchOutcome::Dropped } else { state.players[position].outcome };
+                self.fetched(&mut state, position, self.directory.mask(&covered), outcome, true);
             }
         }
         Ok(())
@@ -53,8 +53,8 @@ impl Players for People {
     async fn known(&self, ids: &[PlayerId]) -> PortResult<StoredResults> {
         self.pass_time().await;
         let state = self.lock();
-        let places = ids.iter().filter_map(|id| Some((*id, self.directory.find(*id)?)));
-        let known = places.filter_map(|(id, place)| Some((id, self.known(&state.people[place])?)));
+        let positions = ids.iter().filter_map(|id| Some((*id, self.directory.find(*id)?)));
+        let known = positions.filter_map(|(id, position)| Some((id, self.known(&state.players[position])?)));
         Ok(StoredResults { players: known.collect(), ..StoredResults::default() })
     }
 
@@ -65,8 +65,8 @@ impl Players for People {
         self.pass_time().await;
         let mut state = self.lock();
         for dropped in dropped {
-            if let Some(place) = self.directory.find(dropped.id) {
-                self.fetched(&mut state, place, u32::MAX, Fate::Dropped, true);
+            if let Some(position) = self.directory.find(dropped.id) {
+                self.fetched(&mut state, position, u32::MAX, FetchOutcome::Dropped, true);
             }
         }
         Ok(())
@@ -89,8 +89,8 @@ impl Players for People {
     }
 
     async fn counts(&self) -> PortResult<PlayerCounts> {
-        let tally = self.tally();
-        Ok(PlayerCounts { ranked: tally.ranked, dropped: tally.dropped })
+        let totals = self.totals();
+        Ok(PlayerCounts { ranked: totals.ranked, dropped: totals.dropped })
     }
 }
 

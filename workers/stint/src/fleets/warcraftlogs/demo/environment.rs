@@ -16,7 +16,7 @@ use stint_warcraftlogs::config::{Key, Settings};
 use stint_warcraftlogs::store::{Rule, Rules};
 use tokio::net::TcpListener;
 
-use super::{Arguments, Built};
+use super::{Arguments, DemoFleet};
 use crate::context::Context;
 use crate::fleets::demo_folder::clear;
 use crate::settings::from_environment;
@@ -33,7 +33,7 @@ const WINDOWS: f64 = 2.5;
 const SPARE_PAGES: u32 = 5;
 
 /// The environment of a demo.
-pub(super) struct Stage {
+pub(super) struct DemoEnvironment {
     pub(super) out: PathBuf,
     pub(super) upstream: Arc<Mutex<WarcraftLogs>>,
     pub(super) settings: Settings,
@@ -42,9 +42,9 @@ pub(super) struct Stage {
     pub(super) context: Context,
 }
 
-impl Stage {
+impl DemoEnvironment {
     /// Starts the stand-in, and points a fleet at it.
-    pub(super) async fn set(arguments: &Arguments, context: &Context) -> anyhow::Result<Stage> {
+    pub(super) async fn start(arguments: &Arguments, context: &Context) -> anyhow::Result<DemoEnvironment> {
         let out = std::path::absolute(&arguments.out)?;
         clear(&out)?;
         let options = options(arguments, context);
@@ -63,7 +63,7 @@ impl Stage {
             out.display()
         ));
         let context = Context { home: out.clone(), output: context.output.clone(), clock };
-        Ok(Stage { out, upstream, settings, backends, context })
+        Ok(DemoEnvironment { out, upstream, settings, backends, context })
     }
 
     /// Adds a rule for each raid and difficulty that the stand-in ranks.
@@ -82,9 +82,9 @@ impl Stage {
     }
 
     /// Describes where the results are and how to look up a player.
-    pub(super) async fn farewell(&self, fleet: &Built) -> anyhow::Result<String> {
+    pub(super) async fn closing_message(&self, demo_fleet: &DemoFleet) -> anyhow::Result<String> {
         let databases = self.out.join("databases");
-        let page = fleet.stores.players.page(None, 1).await?;
+        let page = demo_fleet.stores.players.page(None, 1).await?;
         let Some(player) = page.documents.first() else { return Ok("no player has ranks".into()) };
         Ok(format!(
             "\nThe databases are in {}, and committed to {}.\nLook a player up:\n  {} wcl lookup {} {} {} {}",
