@@ -21,5 +21,5 @@ pub use account::{Aws, with_client};
 pub use config::{AwsSettings, FunctionTemplate, Template};
 pub use queue::{SqsQueue, receipt};
 pub use secrets::Secret;
-pub use throttle::{Intent, MAPPING_LAG, MappingThrottle, ThrottleMemory, ThrottleRecord, Wanted};
+pub use throttle::{DesiredState, MAPPING_LAG, MappingThrottle, PendingWrite, ThrottleMemory, ThrottleRecord};
 pub use wakeups::SchedulerWakeups;

@@ -14,13 +14,13 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use secrecy::SecretString;
 use serde::Deserialize;
-use stint_http::{Limits, Transport};
+use stint_http::{RequestLimits, Transport};
 
 /// The most names in one request.
 const MAX_NAMES: usize = 10;
 
 /// An answer contains at most ten values of 8 KB.
-const LIMITS: Limits = Limits { timeout: Duration::from_secs(5), max_body: 256 * 1024 };
+const LIMITS: RequestLimits = RequestLimits { timeout: Duration::from_secs(5), max_body: 256 * 1024 };
 
 /// The value of a parameter.
 pub struct Secret {
@@ -145,7 +145,11 @@ mod tests {
 
     #[async_trait]
     impl Transport for Fixed {
-        async fn open(&self, request: http::Request<Bytes>, _: Limits) -> Result<http::Response<Body>, TransportError> {
+        async fn open(
+            &self,
+            request: http::Request<Bytes>,
+            _: RequestLimits,
+        ) -> Result<http::Response<Body>, TransportError> {
             *self.2.lock().unwrap() = Some(request);
             let body = Body::whole(Bytes::from_static(self.1.as_bytes()));
             Ok(http::Response::builder().status(self.0).body(body).unwrap())

@@ -27,8 +27,8 @@ pub trait LedgerStore: Send + Sync {
     /// Implements [`KeyPool::park`]; the list is never empty.
     async fn store_parked(&self, messages: &[Parked]) -> PortResult<()>;
 
-    /// Implements [`KeyPool::lend_parked`].
-    async fn lend_stored(&self, queue: &str, max: usize, lease: Duration) -> PortResult<Vec<Parked>>;
+    /// Implements [`KeyPool::claim_parked`].
+    async fn claim_stored(&self, queue: &str, max: usize, lease: Duration) -> PortResult<Vec<Parked>>;
 
     /// Implements [`KeyPool::forget_parked`]; the list is never empty.
     async fn forget_stored(&self, messages: &[Parked]) -> PortResult<()>;
@@ -89,8 +89,8 @@ impl<S: LedgerStore> KeyPool for S {
         if messages.is_empty() { Ok(()) } else { self.store_parked(messages).await }
     }
 
-    async fn lend_parked(&self, queue: &str, max: usize, lease: Duration) -> PortResult<Vec<Parked>> {
-        self.lend_stored(queue, max, lease).await
+    async fn claim_parked(&self, queue: &str, max: usize, lease: Duration) -> PortResult<Vec<Parked>> {
+        self.claim_stored(queue, max, lease).await
     }
 
     async fn forget_parked(&self, messages: &[Parked]) -> PortResult<()> {

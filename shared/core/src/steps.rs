@@ -13,23 +13,23 @@ use crate::ledger::Ledger;
 use crate::ports::{PortError, PortResult};
 
 /// A change to the ledger, and a caller that waits for its result.
-pub trait Step: Send {
+pub trait LedgerStep: Send {
     /// Applies the change. If it is applied again to a newly loaded ledger, the result of the earlier attempt is
     /// discarded.
     fn apply(&mut self, ledger: &mut Ledger, now: Timestamp);
 
     /// Sends the caller the result, or an error with the reason `lost` if the change was not stored.
-    fn answer(self: Box<Self>, lost: Option<&str>);
+    fn finish(self: Box<Self>, lost: Option<&str>);
 }
 
 /// The steps of a batch, in the order in which they were requested.
-pub type Steps = Vec<Box<dyn Step>>;
+pub type Steps = Vec<Box<dyn LedgerStep>>;
 
 /// Steps that wait for the store.
 #[derive(Default)]
-pub struct Waiting(Mutex<Steps>);
+pub struct PendingSteps(Mutex<Steps>);
 
-impl Waiting {
+impl PendingSteps {
     /// Adds a step. `what` completes the sentence "could not …". The returned flag is true if no other step was
     /// waiting, in which case the caller must make the store take the waiting steps. The returned future completes with
     /// the step's result.
@@ -45,7 +45,7 @@ impl Waiting {
         let (sender, receiver) = oneshot::channel();
         let first = {
             let mut waiting = self.lock();
-            waiting.push(Box::new(Asked { what, work, value: None, sender }));
+            waiting.push(Box::new(PendingStep { what, work, value: None, sender }));
             waiting.len() == 1
         };
         let gone = move |_| Err(PortError::backend(format!("could not {what}"), "whoever writes the ledger is gone"));
@@ -62,14 +62,14 @@ impl Waiting {
     }
 }
 
-struct Asked<T, W> {
+struct PendingStep<T, W> {
     what: &'static str,
     work: W,
     value: Option<T>,
     sender: oneshot::Sender<PortResult<T>>,
 }
 
-impl<T, W> Step for Asked<T, W>
+impl<T, W> LedgerStep for PendingStep<T, W>
 where
     T: Send,
     W: FnMut(&mut Ledger, Timestamp) -> T + Send,
@@ -78,7 +78,7 @@ where
         self.value = Some((self.work)(ledger, now));
     }
 
-    fn answer(self: Box<Self>, lost: Option<&str>) {
+    fn finish(self: Box<Self>, lost: Option<&str>) {
         let result = match (self.value, lost) {
             (Some(value), None) => Ok(value),
             (_, reason) => Err(PortError::backend(

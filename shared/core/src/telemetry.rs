@@ -64,23 +64,23 @@ pub enum Metric {
     /// Whether the breaker of an upstream is open: 1 when it opens and at each failed probe, 0 when it closes.
     BreakerOpen,
     /// Rate-limit refusals (429) that did not say how long to wait.
-    UnsaidLimits,
+    UnspecifiedRetryAfter,
 }
 
 /// How recorded values combine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum MetricKind {
     /// Values are summed.
     Sum,
     /// The latest value counts.
     Latest,
     /// Values form a distribution.
-    Spread,
+    Distribution,
 }
 
 /// The unit of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unit {
+pub enum MetricUnit {
     /// Points, messages, calls.
     Count,
     /// Time.
@@ -89,7 +89,7 @@ pub enum Unit {
 
 /// The dimension that separates the series of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dimension {
+pub enum MetricDimension {
     /// A key of the pool, by its public id.
     Key,
     /// A queue, by its name.
@@ -127,7 +127,7 @@ impl Metric {
         Metric::ShardLag,
         Metric::DiscoveryStops,
         Metric::BreakerOpen,
-        Metric::UnsaidLimits,
+        Metric::UnspecifiedRetryAfter,
     ];
 
     /// Returns the metric's name, which dashboards and alarms rely on.
@@ -155,7 +155,7 @@ impl Metric {
             Metric::ShardLag => "ShardLag",
             Metric::DiscoveryStops => "DiscoveryStops",
             Metric::BreakerOpen => "BreakerOpen",
-            Metric::UnsaidLimits => "UnsaidLimits",
+            Metric::UnspecifiedRetryAfter => "UnsaidLimits",
         }
     }
 
@@ -165,36 +165,36 @@ impl Metric {
     }
 
     /// Returns how its values combine.
-    pub fn kind(self) -> Kind {
+    pub fn kind(self) -> MetricKind {
         match self {
             Metric::PointsHeld | Metric::Concurrency | Metric::Lag | Metric::ShardLag | Metric::BreakerOpen => {
-                Kind::Latest
+                MetricKind::Latest
             }
-            Metric::WakeDelay => Kind::Spread,
-            _ => Kind::Sum,
+            Metric::WakeDelay => MetricKind::Distribution,
+            _ => MetricKind::Sum,
         }
     }
 
     /// Returns its unit.
-    pub fn unit(self) -> Unit {
+    pub fn unit(self) -> MetricUnit {
         match self {
-            Metric::WakeDelay | Metric::Lag | Metric::ShardLag => Unit::Seconds,
-            _ => Unit::Count,
+            Metric::WakeDelay | Metric::Lag | Metric::ShardLag => MetricUnit::Seconds,
+            _ => MetricUnit::Count,
         }
     }
 
     /// Returns the dimension that separates its series.
-    pub fn dimension(self) -> Dimension {
+    pub fn dimension(self) -> MetricDimension {
         use Metric::{
             BreakerOpen, Calls, DeadLetters, Lag, PagesLost, PagesStored, Parked, PointsExpired, PointsHeld,
-            PointsOverspent, PointsSpent, Receives, Refusals, Released, ShardLag, UnsaidLimits,
+            PointsOverspent, PointsSpent, Receives, Refusals, Released, ShardLag, UnspecifiedRetryAfter,
         };
         match self {
-            PointsSpent | PointsExpired | PointsOverspent | PointsHeld | Calls | Refusals => Dimension::Key,
-            Receives | Released | DeadLetters | Parked => Dimension::Queue,
-            PagesStored | PagesLost | Lag | ShardLag => Dimension::Stream,
-            BreakerOpen | UnsaidLimits => Dimension::Upstream,
-            _ => Dimension::Worker,
+            PointsSpent | PointsExpired | PointsOverspent | PointsHeld | Calls | Refusals => MetricDimension::Key,
+            Receives | Released | DeadLetters | Parked => MetricDimension::Queue,
+            PagesStored | PagesLost | Lag | ShardLag => MetricDimension::Stream,
+            BreakerOpen | UnspecifiedRetryAfter => MetricDimension::Upstream,
+            _ => MetricDimension::Worker,
         }
     }
 
@@ -204,15 +204,15 @@ impl Metric {
     }
 }
 
-impl Dimension {
+impl MetricDimension {
     /// Returns the dimension's name.
     pub fn name(self) -> &'static str {
         match self {
-            Dimension::Key => "Key",
-            Dimension::Queue => "Queue",
-            Dimension::Worker => "Worker",
-            Dimension::Stream => "Stream",
-            Dimension::Upstream => "Upstream",
+            MetricDimension::Key => "Key",
+            MetricDimension::Queue => "Queue",
+            MetricDimension::Worker => "Worker",
+            MetricDimension::Stream => "Stream",
+            MetricDimension::Upstream => "Upstream",
         }
     }
 }

@@ -30,7 +30,7 @@ pub use crate::worker_id::WorkerId;
 /// [`KeyPool`](crate::ports::KeyPool) and acknowledges them, so that waiting for points uses up no receives.
 pub trait Worker: Send + Sync + 'static {
     /// What a host needs to know to call the worker, and what infrastructure needs to know to deploy it.
-    const SPEC: Spec;
+    const SPEC: WorkerSpec;
 
     /// Runs one invocation. An error means that it is unknown how much of the work was done: a scheduled worker runs
     /// again at its next tick, and a batch goes back to its queue as a whole. A failure of a single message is not an
@@ -40,7 +40,7 @@ pub trait Worker: Send + Sync + 'static {
 
 /// Describes a worker as data.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Spec {
+pub struct WorkerSpec {
     /// The fleet it belongs to.
     pub fleet: &'static str,
     /// Its name in kebab case, unique within the fleet.
@@ -55,7 +55,7 @@ pub struct Spec {
     pub timeout: Duration,
 }
 
-impl Spec {
+impl WorkerSpec {
     /// Returns the fleet and the name of the worker, by which every port and record knows it.
     pub const fn id(&self) -> WorkerId {
         WorkerId::new(self.fleet, self.name)
@@ -209,12 +209,12 @@ pub struct Invocation {
     deadline: Timestamp,
     /// The time from the start of the invocation to its deadline.
     time: Duration,
-    stop: Stop,
+    stop: StopSignal,
 }
 
 impl Invocation {
     /// Creates an invocation that must end by `deadline`.
-    pub fn new(clock: Arc<dyn Clock>, deadline: Timestamp, stop: Stop) -> Invocation {
+    pub fn new(clock: Arc<dyn Clock>, deadline: Timestamp, stop: StopSignal) -> Invocation {
         let time = between(clock.now(), deadline);
         Invocation { clock, deadline, time, stop }
     }
@@ -244,9 +244,9 @@ impl Invocation {
 
 /// A request to stop, shared by its clones. Once set it stays set.
 #[derive(Clone, Debug, Default)]
-pub struct Stop(Arc<AtomicBool>);
+pub struct StopSignal(Arc<AtomicBool>);
 
-impl Stop {
+impl StopSignal {
     /// Requests a stop.
     pub fn set(&self) {
         self.0.store(true, Ordering::SeqCst);
@@ -261,14 +261,14 @@ impl Stop {
 /// A [`Worker`] behind a pointer: the form in which a registry keeps workers and a host calls them.
 pub trait AnyWorker: Send + Sync {
     /// Returns the worker's description.
-    fn spec(&self) -> Spec;
+    fn spec(&self) -> WorkerSpec;
 
     /// Runs one invocation.
     fn invoke<'a>(&'a self, event: Event, invocation: &'a Invocation) -> BoxFuture<'a, Result<Outcome, WorkerError>>;
 }
 
 impl<W: Worker> AnyWorker for W {
-    fn spec(&self) -> Spec {
+    fn spec(&self) -> WorkerSpec {
         W::SPEC
     }
 

@@ -124,7 +124,7 @@ async fn fill(queue: &Arc<SqliteQueue>) -> PortResult<()> {
 }
 
 async fn hot_key(embedded: &Embedded, clock: &ManualClock) -> PortResult<Arc<SqliteKeyPool>> {
-    let pool = embedded.key_pool(LedgerSettings::plain(WINDOW))?;
+    let pool = embedded.key_pool(LedgerSettings::without_reserve(WINDOW))?;
     pool.configure(&[KeyId("hot".into())]).await?;
     if let Some(claim) = pool.claim_reading(Points::ZERO, WINDOW).await? {
         pool.observe(&claim, CallEnd::Answered(reading(clock.now()))).await?;

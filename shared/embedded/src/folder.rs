@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use stint_core::ports::{PortError, PortResult};
 
-use crate::database::{Database, Mode, Rows};
+use crate::database::{Database, Mode, RowSize};
 use crate::lock::FolderLock;
 
 /// A folder of SQLite files that several processes may open. Clones share its lock, which excludes other processes only
@@ -35,11 +35,11 @@ impl Folder {
 
     /// Opens the database `file`. In memory, each call creates a new one.
     pub fn database(&self, file: &str, migrations: &'static [&'static str]) -> PortResult<Database> {
-        self.database_for(Rows::Small, file, migrations)
+        self.database_for(RowSize::Small, file, migrations)
     }
 
     /// Like [`Folder::database`], and lays out a new file for `rows`.
-    pub fn database_for(&self, rows: Rows, file: &str, migrations: &'static [&'static str]) -> PortResult<Database> {
+    pub fn database_for(&self, rows: RowSize, file: &str, migrations: &'static [&'static str]) -> PortResult<Database> {
         match self.path(file) {
             Some(path) => Database::open_for(rows, &path, migrations, self.mode),
             None => Database::in_memory(migrations),

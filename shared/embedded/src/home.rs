@@ -10,7 +10,7 @@ use stint_core::clock::Clock;
 use stint_core::ledger::LedgerSettings;
 use stint_core::ports::{PortResult, QueueSettings};
 
-use crate::database::{Database, Mode, Rows};
+use crate::database::{Database, Mode, RowSize};
 use crate::folder::Folder;
 use crate::parked_move::{any_parked, move_parked};
 use crate::upkeep::FileSpec;
@@ -73,7 +73,7 @@ impl Embedded {
     }
 
     /// Like [`Embedded::database`], and lays out a new file for `rows`.
-    pub fn database_for(&self, rows: Rows, file: &str, migrations: &'static [&'static str]) -> PortResult<Database> {
+    pub fn database_for(&self, rows: RowSize, file: &str, migrations: &'static [&'static str]) -> PortResult<Database> {
         self.folder.database_for(rows, file, migrations)
     }
 

@@ -1,7 +1,7 @@
 //! The processes that run fleets in this folder.
 //!
-//! A process writes its row when it starts, updates it every [`BEAT`], and deletes it when it ends. A killed process
-//! leaves its row behind; the row is ignored after [`SILENCE`], and the next process that starts deletes it. The same
+//! A process writes its row when it starts, updates it every [`HEARTBEAT`], and deletes it when it ends. A killed process
+//! leaves its row behind; the row is ignored after [`HEARTBEAT_TIMEOUT`], and the next process that starts deletes it. The same
 //! happens to a row that is further in the future than that, because the clock was set back since: a running process
 //! updates its row within a beat.
 
@@ -15,11 +15,11 @@ use stint_core::ports::PortResult;
 use crate::database::Database;
 
 /// How often a running process updates its row.
-pub const BEAT: Duration = Duration::from_secs(10);
+pub const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// A process that has not updated its row for this long is gone. This is three beats, so that a slow disk does not
 /// count as an absence.
-pub(crate) const SILENCE: Duration = Duration::from_secs(30);
+pub(crate) const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A process that runs fleets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,9 +52,9 @@ impl SqliteHosts {
     }
 
     /// Records that `host` is running at `now`, and deletes the rows of processes that are gone.
-    pub async fn beat(&self, host: &Host, now: Timestamp) -> PortResult<()> {
+    pub async fn heartbeat(&self, host: &Host, now: Timestamp) -> PortResult<()> {
         let (id, fleets, started_at) = (host.id.clone(), host.fleets.join(","), to_millis(host.started_at));
-        let ([first, last], now) = (heard(now), to_millis(now));
+        let ([first, last], now) = (heartbeat_range(now), to_millis(now));
         let write = self.database.write("keep which process runs here", move |connection| {
             let mut forget = connection.prepare_cached("DELETE FROM hosts WHERE seen_at NOT BETWEEN ?1 AND ?2")?;
             forget.execute([first, last])?;
@@ -68,7 +68,7 @@ impl SqliteHosts {
     }
 
     /// Removes a host that has ended.
-    pub async fn leave(&self, host: &Host) -> PortResult<()> {
+    pub async fn remove(&self, host: &Host) -> PortResult<()> {
         let id = host.id.clone();
         let write = self.database.write("forget a process that ran here", move |connection| {
             connection.prepare_cached("DELETE FROM hosts WHERE id = ?1")?.execute([id]).map(drop)
@@ -76,9 +76,9 @@ impl SqliteHosts {
         write.await
     }
 
-    /// Returns the processes that updated their row within `SILENCE` of `now`, oldest first.
-    pub async fn present(&self, now: Timestamp) -> PortResult<Vec<Host>> {
-        let heard = heard(now);
+    /// Returns the processes that updated their row within `HEARTBEAT_TIMEOUT` of `now`, oldest first.
+    pub async fn running(&self, now: Timestamp) -> PortResult<Vec<Host>> {
+        let heard = heartbeat_range(now);
         let read = self.database.read("read which processes run here", move |connection| {
             let mut statement = connection.prepare_cached(
                 "SELECT id, fleets, started_at FROM hosts WHERE seen_at BETWEEN ?1 AND ?2 ORDER BY started_at, id",
@@ -95,8 +95,8 @@ impl SqliteHosts {
 }
 
 /// Returns the range, in milliseconds, in which a process that is running at `now` was last seen.
-fn heard(now: Timestamp) -> [i64; 2] {
-    [to_millis(before(now, SILENCE)), to_millis(after(now, SILENCE))]
+fn heartbeat_range(now: Timestamp) -> [i64; 2] {
+    [to_millis(before(now, HEARTBEAT_TIMEOUT)), to_millis(after(now, HEARTBEAT_TIMEOUT))]
 }
 
 #[cfg(test)]
@@ -116,18 +116,18 @@ mod tests {
         let host = |process| Host::new(process, vec!["warcraftlogs".into(), "poe-stashes".into()], clock.now());
         let (first, second) = (host(1), host(2));
         futures::executor::block_on(async {
-            assert_eq!(hosts.present(clock.now()).await.unwrap(), []);
+            assert_eq!(hosts.running(clock.now()).await.unwrap(), []);
             for host in [&first, &second] {
-                hosts.beat(host, clock.now()).await.unwrap();
+                hosts.heartbeat(host, clock.now()).await.unwrap();
             }
-            clock.advance(SILENCE);
-            hosts.beat(&second, clock.now()).await.unwrap();
-            assert_eq!(hosts.present(clock.now()).await.unwrap(), [first.clone(), second.clone()]);
+            clock.advance(HEARTBEAT_TIMEOUT);
+            hosts.heartbeat(&second, clock.now()).await.unwrap();
+            assert_eq!(hosts.running(clock.now()).await.unwrap(), [first.clone(), second.clone()]);
             clock.advance(Duration::from_secs(1));
-            assert_eq!(hosts.present(clock.now()).await.unwrap(), std::slice::from_ref(&second));
-            hosts.leave(&second).await.unwrap();
-            hosts.leave(&second).await.unwrap();
-            assert_eq!(hosts.present(clock.now()).await.unwrap(), []);
+            assert_eq!(hosts.running(clock.now()).await.unwrap(), std::slice::from_ref(&second));
+            hosts.remove(&second).await.unwrap();
+            hosts.remove(&second).await.unwrap();
+            assert_eq!(hosts.running(clock.now()).await.unwrap(), []);
         });
     }
 
@@ -138,18 +138,18 @@ mod tests {
         let hosts = embedded.hosts();
         let (killed, alive) = (Host::new(1, Vec::new(), clock.now()), Host::new(2, Vec::new(), clock.now()));
         futures::executor::block_on(async {
-            hosts.beat(&killed, clock.now()).await.unwrap();
+            hosts.heartbeat(&killed, clock.now()).await.unwrap();
             clock.jump(jiff::SignedDuration::from_secs(-20));
             assert_eq!(
-                hosts.present(clock.now()).await.unwrap(),
+                hosts.running(clock.now()).await.unwrap(),
                 std::slice::from_ref(&killed),
                 "it may just have beaten"
             );
             clock.jump(jiff::SignedDuration::from_hours(-2));
-            assert_eq!(hosts.present(clock.now()).await.unwrap(), []);
-            hosts.beat(&alive, clock.now()).await.unwrap();
+            assert_eq!(hosts.running(clock.now()).await.unwrap(), []);
+            hosts.heartbeat(&alive, clock.now()).await.unwrap();
             clock.jump(jiff::SignedDuration::from_hours(2));
-            assert_eq!(hosts.present(clock.now()).await.unwrap(), [], "its row was removed");
+            assert_eq!(hosts.running(clock.now()).await.unwrap(), [], "its row was removed");
         });
     }
 }

@@ -21,10 +21,10 @@ pub mod upkeep;
 mod wakeups;
 
 pub use breakers::SqliteBreakers;
-pub use database::{Database, Mode, Rows};
+pub use database::{Database, Mode, RowSize};
 pub use folder::Folder;
 pub use home::Embedded;
-pub use hosts::{BEAT, Host, SqliteHosts};
+pub use hosts::{HEARTBEAT, Host, SqliteHosts};
 pub use key_pool::SqliteKeyPool;
 pub use lock::FolderLock;
 pub use queue::SqliteQueue;

@@ -35,7 +35,7 @@ impl FolderLock {
                 Ok(()) => return Ok(FolderLock { _file: Some(file) }),
                 // A starting process holds the lock exclusively for a moment, to find out whether it is the only one.
                 Err(TryLockError::WouldBlock) => pause(),
-                Err(TryLockError::Error(error)) => return Ok(without(home, &error)),
+                Err(TryLockError::Error(error)) => return Ok(unlocked(home, &error)),
             }
         }
         let home = home.display();
@@ -44,12 +44,12 @@ impl FolderLock {
     }
 
     /// Takes the exclusive lock on the folder `home`. Returns `None` while another process has the folder open.
-    pub fn alone(home: &Path) -> Option<FolderLock> {
+    pub fn exclusive(home: &Path) -> Option<FolderLock> {
         let Some(file) = open(home) else { return Some(FolderLock { _file: None }) };
         match file.try_lock() {
             Ok(()) => Some(FolderLock { _file: Some(file) }),
             Err(TryLockError::WouldBlock) => None,
-            Err(TryLockError::Error(error)) => Some(without(home, &error)),
+            Err(TryLockError::Error(error)) => Some(unlocked(home, &error)),
         }
     }
 }
@@ -59,7 +59,7 @@ fn open(home: &Path) -> Option<File> {
 }
 
 /// Continues without a lock, as earlier versions did.
-fn without(home: &Path, error: &std::io::Error) -> FolderLock {
+fn unlocked(home: &Path, error: &std::io::Error) -> FolderLock {
     tracing::debug!(%error, "the folder {} cannot be locked: {error}", home.display());
     FolderLock { _file: None }
 }
@@ -72,11 +72,11 @@ mod tests {
     fn upkeep_and_work_exclude_each_other() {
         let home = tempfile::tempdir().unwrap();
         let (first, second) = (FolderLock::shared(home.path()).unwrap(), FolderLock::shared(home.path()).unwrap());
-        assert!(FolderLock::alone(home.path()).is_none());
+        assert!(FolderLock::exclusive(home.path()).is_none());
         drop(first);
-        assert!(FolderLock::alone(home.path()).is_none());
+        assert!(FolderLock::exclusive(home.path()).is_none());
         drop(second);
-        let alone = FolderLock::alone(home.path()).unwrap();
+        let alone = FolderLock::exclusive(home.path()).unwrap();
         let refused = FolderLock::shared(home.path()).unwrap_err().to_string();
         assert!(refused.starts_with("another process repairs or restores the folder "), "{refused}");
         drop(alone);

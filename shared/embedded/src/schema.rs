@@ -4,16 +4,16 @@ use crate::upkeep::RowRule;
 
 /// Rules for the rows of `queues.db`. A message body is up to its fleet: one that cannot be decoded is dead-lettered.
 pub(crate) const QUEUES_ROWS: &[RowRule] = &[
-    RowRule::Belongs { table: "messages", column: "queue", to: "queues", key: "id" },
-    RowRule::Belongs { table: "dead_letters", column: "queue", to: "queues", key: "id" },
-    RowRule::One { table: "clock", make: "INSERT INTO clock (id, latest) VALUES (1, 0)" },
+    RowRule::References { table: "messages", column: "queue", to: "queues", key: "id" },
+    RowRule::References { table: "dead_letters", column: "queue", to: "queues", key: "id" },
+    RowRule::SingleRow { table: "clock", make: "INSERT INTO clock (id, latest) VALUES (1, 0)" },
 ];
 
 /// Rules for the rows of `keys.db`. A record that cannot be decoded is not damage: its key is read again.
 pub(crate) const KEYS_ROWS: &[RowRule] = &[
-    RowRule::Belongs { table: "hold_groups", column: "account", to: "accounts", key: "id" },
-    RowRule::Belongs { table: "windows", column: "account", to: "accounts", key: "id" },
-    RowRule::One { table: "ledger", make: "INSERT INTO ledger (id, revision) VALUES (1, 0)" },
+    RowRule::References { table: "hold_groups", column: "account", to: "accounts", key: "id" },
+    RowRule::References { table: "windows", column: "account", to: "accounts", key: "id" },
+    RowRule::SingleRow { table: "ledger", make: "INSERT INTO ledger (id, revision) VALUES (1, 0)" },
 ];
 
 /// `queues.db`: queues, parked messages, wake-ups, throttles, breakers, and running hosts. Times are milliseconds since

@@ -39,10 +39,10 @@ impl Throttle for SqliteThrottle {
             let mut statement = connection
                 .prepare_cached("SELECT concurrency, paused FROM throttles WHERE fleet = ?1 AND worker = ?2")?;
             let row =
-                statement.query_row([fleet, name], |row| Ok(Concurrency { set: row.get(0)?, paused: row.get(1)? }));
+                statement.query_row([fleet, name], |row| Ok(Concurrency { limit: row.get(0)?, paused: row.get(1)? }));
             row.optional()
         });
-        Ok(read.await?.unwrap_or(Concurrency { set: None, paused: false }))
+        Ok(read.await?.unwrap_or(Concurrency { limit: None, paused: false }))
     }
 
     async fn set(&self, worker: &WorkerId, concurrency: u32) -> PortResult<()> {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};
 use jiff::Timestamp;
 use stint_core::clock::ManualClock;
-use stint_http::{Body, Limits, Transport, TransportError};
+use stint_http::{Body, RequestLimits, Transport, TransportError};
 
 /// Returns a clock at the instant at which every input starts.
 pub(crate) fn clock() -> ManualClock {
@@ -27,7 +27,11 @@ impl Script {
 
 #[async_trait]
 impl Transport for Script {
-    async fn open(&self, _: http::Request<Bytes>, limits: Limits) -> Result<http::Response<Body>, TransportError> {
+    async fn open(
+        &self,
+        _: http::Request<Bytes>,
+        limits: RequestLimits,
+    ) -> Result<http::Response<Body>, TransportError> {
         let host = String::from("upstream.example");
         let answer = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
         match answer {

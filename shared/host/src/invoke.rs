@@ -6,7 +6,7 @@ use futures::future::{Either, select};
 use jiff::Timestamp;
 use stint_core::clock::{Clock, after, between};
 use stint_core::ports::{Delivery, PortResult, Queue, Receipt};
-use stint_core::worker::{AnyWorker, Event, Invocation, Outcome, Stop, WorkerError};
+use stint_core::worker::{AnyWorker, Event, Invocation, Outcome, StopSignal, WorkerError};
 use tracing::Instrument;
 
 use crate::counters::Counters;
@@ -19,7 +19,7 @@ pub async fn invoke(
     worker: &dyn AnyWorker,
     event: Event,
     clock: &Arc<dyn Clock>,
-    stop: &Stop,
+    stop: &StopSignal,
 ) -> Result<Outcome, WorkerError> {
     invoke_until(worker, event, clock, after(clock.now(), worker.spec().timeout), stop).await
 }
@@ -30,7 +30,7 @@ pub(crate) async fn invoke_until(
     event: Event,
     clock: &Arc<dyn Clock>,
     deadline: Timestamp,
-    stop: &Stop,
+    stop: &StopSignal,
 ) -> Result<Outcome, WorkerError> {
     let begun = clock.now();
     let given = between(begun, deadline);
@@ -53,7 +53,7 @@ pub(crate) async fn invoke_batch(
     batch: Vec<Delivery>,
     ports: &Ports,
     counters: &Counters,
-    stop: &Stop,
+    stop: &StopSignal,
 ) {
     let given = worker.spec().timeout.min(queue.visibility_timeout());
     let deadline = after(ports.clock.now(), given);

@@ -17,6 +17,6 @@ pub mod telemetry;
 pub use counters::{Counters, Totals};
 pub use invoke::invoke;
 #[cfg(feature = "lambda")]
-pub use lambda::{Feed, LambdaHost, MARGIN, Record, serve};
+pub use lambda::{Feed, LambdaHost, MARGIN, SqsRecord, serve};
 pub use local::{Changed, LocalHost, Observer, Ports};
 pub use system_clock::SystemClock;

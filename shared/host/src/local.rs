@@ -13,7 +13,9 @@ use jiff::Timestamp;
 use stint_core::clock::{Clock, after};
 use stint_core::ports::{Firing, PortResult, Queue, Throttle, WakeupSource, Wakeups};
 use stint_core::registry::Registry;
-use stint_core::worker::{AnyWorker, Event, Outcome, QueueTrigger, Spec, Stop, Trigger, WorkerError, WorkerId};
+use stint_core::worker::{
+    AnyWorker, Event, Outcome, QueueTrigger, StopSignal, Trigger, WorkerError, WorkerId, WorkerSpec,
+};
 
 use crate::counters::Counters;
 use crate::intake::Intake;
@@ -70,12 +72,12 @@ pub struct LocalHost {
     counters: Arc<Counters>,
     observer: Option<Observer>,
     look_again: Duration,
-    stop: Stop,
+    stop: StopSignal,
 }
 
 impl LocalHost {
     /// Creates a host for all workers of `registry`. It runs until `stop` is set, and then drains.
-    pub fn new(registry: Registry, ports: Ports, stop: Stop) -> LocalHost {
+    pub fn new(registry: Registry, ports: Ports, stop: StopSignal) -> LocalHost {
         LocalHost { registry, ports, counters: Arc::default(), observer: None, look_again: LOOK_AGAIN, stop }
     }
 
@@ -166,7 +168,7 @@ impl LocalHost {
 
     /// Makes an intake receive if the throttle permits another invocation besides the `running` ones, and otherwise
     /// rest.
-    async fn direct(&self, intake: &mut Intake<'_>, spec: &Spec, running: usize) {
+    async fn direct(&self, intake: &mut Intake<'_>, spec: &WorkerSpec, running: usize) {
         let (changed, id) = ((self.ports.changed)(), spec.id());
         match self.ports.throttle.read(&id).await {
             _ if self.stop.is_set() => intake.rest(changed, self.look_again),

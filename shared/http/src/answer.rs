@@ -11,7 +11,7 @@ use crate::transport::TransportError;
 
 /// A complete answer that is neither a rate-limit refusal (429), nor a challenge, nor a server error (5xx).
 #[derive(Clone)]
-pub struct Answer {
+pub struct HttpResponse {
     /// The status: 1xx to 4xx, but never 429.
     pub status: StatusCode,
     /// The headers.
@@ -26,9 +26,9 @@ pub struct Answer {
     pub(crate) excerpt: String,
 }
 
-impl Answer {
+impl HttpResponse {
     /// Returns the answer if its status is 2xx, and otherwise an error that quotes the beginning of the body.
-    pub fn success(self) -> Result<Answer, HttpError> {
+    pub fn success(self) -> Result<HttpResponse, HttpError> {
         if self.status.is_success() {
             return Ok(self);
         }
@@ -37,7 +37,7 @@ impl Answer {
 }
 
 /// An answer whose head has arrived and whose body is still streaming.
-pub struct Streaming {
+pub struct StreamingResponse {
     /// The status: 1xx to 4xx, but never 429.
     pub status: StatusCode,
     /// The headers.
@@ -49,20 +49,20 @@ pub struct Streaming {
     excerpt: String,
 }
 
-impl Streaming {
-    pub(crate) fn new(host: String, head: http::response::Parts, body: Body, excerpt: String) -> Streaming {
-        Streaming { status: head.status, headers: head.headers, body, host, excerpt }
+impl StreamingResponse {
+    pub(crate) fn new(host: String, head: http::response::Parts, body: Body, excerpt: String) -> StreamingResponse {
+        StreamingResponse { status: head.status, headers: head.headers, body, host, excerpt }
     }
 
     /// Reads the body and returns the complete answer.
-    pub(crate) async fn whole(self) -> Result<Answer, TransportError> {
-        let Streaming { status, headers, body, host, excerpt } = self;
+    pub(crate) async fn whole(self) -> Result<HttpResponse, TransportError> {
+        let StreamingResponse { status, headers, body, host, excerpt } = self;
         let (body, address_limit) = (body.collect().await?, AddressLimit::from_headers(&headers));
-        Ok(Answer { status, headers, body, address_limit, host, excerpt })
+        Ok(HttpResponse { status, headers, body, address_limit, host, excerpt })
     }
 
     /// Returns the answer if its status is 2xx, and otherwise an error that quotes the beginning of the body.
-    pub fn success(self) -> Result<Streaming, HttpError> {
+    pub fn success(self) -> Result<StreamingResponse, HttpError> {
         if self.status.is_success() {
             return Ok(self);
         }
@@ -70,20 +70,20 @@ impl Streaming {
     }
 }
 
-impl fmt::Debug for Streaming {
+impl fmt::Debug for StreamingResponse {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = formatter.debug_struct("Streaming");
+        let mut shown = formatter.debug_struct("StreamingResponse");
         shown.field("host", &self.host).field("status", &self.status).finish_non_exhaustive()
     }
 }
 
 /// The head of an answer.
-pub(crate) trait Answered {
+pub(crate) trait ResponseHead {
     fn status(&self) -> StatusCode;
     fn host(&self) -> &str;
 }
 
-impl Answered for Answer {
+impl ResponseHead for HttpResponse {
     fn status(&self) -> StatusCode {
         self.status
     }
@@ -93,7 +93,7 @@ impl Answered for Answer {
     }
 }
 
-impl Answered for Streaming {
+impl ResponseHead for StreamingResponse {
     fn status(&self) -> StatusCode {
         self.status
     }
@@ -104,10 +104,10 @@ impl Answered for Streaming {
 }
 
 /// Leaves out headers and body: either may contain a token.
-impl fmt::Debug for Answer {
+impl fmt::Debug for HttpResponse {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
-            .debug_struct("Answer")
+            .debug_struct("HttpResponse")
             .field("host", &self.host)
             .field("status", &self.status)
             .field("body_bytes", &self.body.len())

@@ -15,7 +15,7 @@ use stint_core::circuit::Pass;
 use stint_core::clock::{Clock, after, between};
 use stint_core::telemetry::Metric;
 
-use crate::answer::{Answer, Answered, Streaming};
+use crate::answer::{HttpResponse, ResponseHead, StreamingResponse};
 use crate::body::Body;
 use crate::breaker::Breaker;
 use crate::challenge::{SEARCHED_BYTES, challenge, is_marked};
@@ -123,7 +123,7 @@ impl Client {
     }
 
     /// Returns whether a rate-limit refusal makes all callers wait now.
-    pub fn is_held_up(&self) -> bool {
+    pub fn is_rate_limited(&self) -> bool {
         self.inner.pace.is_closed()
     }
 
@@ -132,13 +132,17 @@ impl Client {
     ///
     /// Short rate-limit refusals are waited out, by all callers. Longer ones are returned without waiting. Dropping the
     /// future abandons the request; whether the upstream has seen it is then unknown.
-    pub async fn send(&self, request: http::Request<Bytes>, policy: &RetryPolicy) -> Result<Answer, HttpError> {
+    pub async fn send(&self, request: http::Request<Bytes>, policy: &RetryPolicy) -> Result<HttpResponse, HttpError> {
         self.repeating(policy, pass_of(&request), || self.attempt(&request, policy).boxed()).await
     }
 
     /// Like [`send`](Client::send), but returns once the head of the answer has arrived; the next request may be sent
     /// from then on. The body streams. If it breaks, it is up to the caller to repeat the request.
-    pub async fn open(&self, request: http::Request<Bytes>, policy: &RetryPolicy) -> Result<Streaming, HttpError> {
+    pub async fn open(
+        &self,
+        request: http::Request<Bytes>,
+        policy: &RetryPolicy,
+    ) -> Result<StreamingResponse, HttpError> {
         self.repeating(policy, pass_of(&request), || self.attempt_open(&request, policy).boxed()).await
     }
 
@@ -150,7 +154,7 @@ impl Client {
         request: http::Request<Bytes>,
         tokens: &TokenSource,
         policy: &RetryPolicy,
-    ) -> Result<Answer, HttpError> {
+    ) -> Result<HttpResponse, HttpError> {
         self.renewing(request, tokens, |request| self.send(request, policy).boxed()).await
     }
 
@@ -161,7 +165,7 @@ impl Client {
         request: http::Request<Bytes>,
         tokens: &TokenSource,
         policy: &RetryPolicy,
-    ) -> Result<Streaming, HttpError> {
+    ) -> Result<StreamingResponse, HttpError> {
         self.renewing(request, tokens, |request| self.open(request, policy).boxed()).await
     }
 
@@ -195,7 +199,7 @@ impl Client {
         }
     }
 
-    async fn renewing<'a, T: Answered>(
+    async fn renewing<'a, T: ResponseHead>(
         &self,
         request: http::Request<Bytes>,
         tokens: &TokenSource,
@@ -224,16 +228,20 @@ impl Client {
         &self.inner.clock
     }
 
-    async fn attempt(&self, request: &http::Request<Bytes>, policy: &RetryPolicy) -> Result<Answer, HttpError> {
+    async fn attempt(&self, request: &http::Request<Bytes>, policy: &RetryPolicy) -> Result<HttpResponse, HttpError> {
         Ok(self.attempt_open(request, policy).await?.whole().await?)
     }
 
-    async fn attempt_open(&self, request: &http::Request<Bytes>, policy: &RetryPolicy) -> Result<Streaming, HttpError> {
+    async fn attempt_open(
+        &self,
+        request: &http::Request<Bytes>,
+        policy: &RetryPolicy,
+    ) -> Result<StreamingResponse, HttpError> {
         let flight = self.turn(request).await?;
         let response = landed(flight, self.inner.transport.open(request.clone(), policy.limits).await)?;
         let (head, body) = response.into_parts();
         if head.status.is_success() && !is_marked(&head.headers) {
-            return Ok(Streaming::new(host(request.uri()), head, body, String::new()));
+            return Ok(StreamingResponse::new(host(request.uri()), head, body, String::new()));
         }
         // The head decides what the answer is, whatever becomes of the body: a refusal that breaks off is still a
         // refusal.
@@ -262,7 +270,11 @@ impl Client {
     }
 
     /// Classifies a response that is not a success: as an answer, or as one of the errors that a policy decides about.
-    fn judge(&self, request: &http::Request<Bytes>, response: http::Response<Bytes>) -> Result<Streaming, HttpError> {
+    fn judge(
+        &self,
+        request: &http::Request<Bytes>,
+        response: http::Response<Bytes>,
+    ) -> Result<StreamingResponse, HttpError> {
         let host = host(request.uri());
         if let Some(challenge) = challenge(&response) {
             return Err(HttpError::Challenged { host, challenge });
@@ -278,13 +290,13 @@ impl Client {
         if status.is_server_error() {
             return Err(HttpError::Status { host, status, retry_after, excerpt });
         }
-        Ok(Streaming::new(host, head, Body::whole(body), excerpt))
+        Ok(StreamingResponse::new(host, head, Body::whole(body), excerpt))
     }
 
     /// Checks that the breaker still admits `request`, which has waited for its turn.
     fn admit(&self, request: &http::Request<Bytes>) -> Result<(), HttpError> {
         let Some(breaker) = self.inner.breaker.get() else { return Ok(()) };
-        breaker.admits(pass_of(request)).map_err(|wait| HttpError::Waits {
+        breaker.admits(pass_of(request)).map_err(|wait| HttpError::BreakerOpen {
             upstream: breaker.upstream().to_owned(),
             since: wait.outage.since,
             until: wait.until,
@@ -308,7 +320,7 @@ impl Client {
     /// Counts a refusal that does not say how long to wait, and logs the first one.
     fn note_unsaid(&self, host: &str) {
         let name = self.inner.breaker.get().map_or(host, |breaker| breaker.upstream());
-        Metric::UnsaidLimits.record(name, 1.0);
+        Metric::UnspecifiedRetryAfter.record(name, 1.0);
         if !self.inner.unsaid.swap(true, Ordering::Relaxed) {
             let seconds = UNSAID_SHORT_LIMIT.as_secs();
             tracing::warn!(

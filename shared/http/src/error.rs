@@ -57,7 +57,7 @@ pub enum HttpError {
         "a request to {host} is not sent: {client_errors} answers in a row were client errors, the last one {status} of \
          {endpoint}, and each counts towards a ban; mend what is wrong, then start again"
     )]
-    Halted {
+    StoppedForClientErrors {
         /// Host and port.
         host: String,
         /// The number of such answers in a row.
@@ -69,7 +69,7 @@ pub enum HttpError {
     },
     /// The breaker is open because the upstream is down. The request was not sent.
     #[error("{upstream} is down since {since}, and is asked again at {until}: {reason}")]
-    Waits {
+    BreakerOpen {
         /// The upstream's name in the breaker.
         upstream: String,
         /// When the outage began.
@@ -96,8 +96,8 @@ impl HttpError {
             HttpError::Challenged { .. } => true,
             HttpError::RateLimited(_)
             | HttpError::Unauthorized { .. }
-            | HttpError::Halted { .. }
-            | HttpError::Waits { .. }
+            | HttpError::StoppedForClientErrors { .. }
+            | HttpError::BreakerOpen { .. }
             | HttpError::Token(_) => false,
         }
     }

@@ -25,14 +25,14 @@ mod tls;
 mod token;
 mod transport;
 
-pub use answer::{AddressLimit, Answer, Streaming};
+pub use answer::{AddressLimit, HttpResponse, StreamingResponse};
 pub use body::Body;
 pub use breaker::{Breaker, MemoryBreakers};
 pub use challenge::{Challenge, ChallengeMark, challenge};
 pub use client::Client;
 pub use error::{HttpError, RateLimited};
 pub use limits::{
-    Headroom, LimitCounts, LimitOptions, PaceMemory, Pacer, RateHeaderError, RateLimits, RateRule, RateWindow,
+    AnnouncedLimits, Headroom, LimitCounts, LimitOptions, Pacer, RateHeaderError, RateRule, RateWindow, StoredPace,
     WindowState,
 };
 pub use pace::PaceCounts;
@@ -41,4 +41,4 @@ pub use reqwest_transport::{BuildError, CONNECT_TIMEOUT, ReqwestTransport, clien
 pub use retry_after::LONGEST_RETRY_AFTER;
 pub use tls::provide_tls;
 pub use token::{TokenError, TokenSource};
-pub use transport::{Limits, Transport, TransportError};
+pub use transport::{RequestLimits, Transport, TransportError};

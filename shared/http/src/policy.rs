@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::error::HttpError;
-use crate::transport::{Limits, TransportError};
+use crate::transport::{RequestLimits, TransportError};
 
 /// How often, after which failures and with which waits a request is repeated, and what one attempt may take.
 ///
@@ -24,7 +24,7 @@ pub struct RetryPolicy {
     /// How often a short rate-limit refusal is waited out before it is returned to the caller.
     pub rate_limit_waits: u32,
     /// The limits of one attempt.
-    pub limits: Limits,
+    pub limits: RequestLimits,
 }
 
 /// The failures after which another attempt is made.
@@ -46,7 +46,7 @@ impl RetryPolicy {
         first_delay: Duration::from_millis(500),
         longest_delay: Duration::from_secs(8),
         rate_limit_waits: 3,
-        limits: Limits { timeout: Duration::from_secs(10), max_body: 64 * 1024 },
+        limits: RequestLimits { timeout: Duration::from_secs(10), max_body: 64 * 1024 },
     };
 
     /// A query that costs points. Once the upstream may have seen it, it may have been billed, and a repetition would
@@ -60,7 +60,7 @@ impl RetryPolicy {
         longest_delay: Duration::from_secs(15),
         rate_limit_waits: 5,
         // A query with many aliases takes the upstream seconds, and its answer is at most a megabyte.
-        limits: Limits { timeout: Duration::from_secs(30), max_body: 16 * 1024 * 1024 },
+        limits: RequestLimits { timeout: Duration::from_secs(30), max_body: 16 * 1024 * 1024 },
     };
 
     /// A public page or any other free read. A repetition does no harm, but the site belongs to others: few attempts,
@@ -72,7 +72,7 @@ impl RetryPolicy {
         first_delay: Duration::from_secs(2),
         longest_delay: Duration::from_secs(30),
         rate_limit_waits: 3,
-        limits: Limits { timeout: Duration::from_secs(30), max_body: 4 * 1024 * 1024 },
+        limits: RequestLimits { timeout: Duration::from_secs(30), max_body: 4 * 1024 * 1024 },
     };
 
     /// Returns whether another attempt may follow `error`, if one is left.

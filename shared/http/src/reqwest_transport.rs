@@ -10,7 +10,7 @@ use futures::TryStreamExt;
 use crate::body::Body;
 use crate::redact::host;
 use crate::tls::provide_tls;
-use crate::transport::{Limits, Transport, TransportError};
+use crate::transport::{RequestLimits, Transport, TransportError};
 
 /// How long connecting may take. A host that takes longer counts as unreachable.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -37,7 +37,7 @@ impl ReqwestTransport {
     /// Converts `request` to a reqwest request. reqwest's builder moves the user information of the address into an
     /// `Authorization` header, unless `request` already has one. This matters because lower layers log the address that
     /// they connect to.
-    fn prepare(&self, request: http::Request<Bytes>, limits: Limits) -> Result<reqwest::Request, String> {
+    fn prepare(&self, request: http::Request<Bytes>, limits: RequestLimits) -> Result<reqwest::Request, String> {
         let (parts, body) = request.into_parts();
         let request = self.client.request(parts.method, parts.uri.to_string()).headers(parts.headers).body(body);
         // This covers the body too: reqwest's timer stops at the last byte.
@@ -55,7 +55,7 @@ impl Transport for ReqwestTransport {
     async fn open(
         &self,
         request: http::Request<Bytes>,
-        limits: Limits,
+        limits: RequestLimits,
     ) -> Result<http::Response<Body>, TransportError> {
         let host = host(request.uri());
         let request = self
@@ -71,13 +71,13 @@ impl Transport for ReqwestTransport {
 }
 
 /// Returns the decompressed body as a stream. The length is announced if the body is not compressed.
-fn body(response: reqwest::Response, host: String, limits: Limits) -> Body {
+fn body(response: reqwest::Response, host: String, limits: RequestLimits) -> Body {
     let (from, announced) = (host.clone(), response.content_length());
     let chunks = response.bytes_stream().map_err(move |error| transport_error(error, &from, limits));
     Body::new(chunks, host, limits.max_body).announced(announced)
 }
 
-fn transport_error(error: reqwest::Error, host: &str, limits: Limits) -> TransportError {
+fn transport_error(error: reqwest::Error, host: &str, limits: RequestLimits) -> TransportError {
     let host = host.to_owned();
     // A connection attempt that timed out is both; what matters is that nothing was sent.
     if error.is_connect() || error.is_builder() {

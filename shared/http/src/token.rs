@@ -109,7 +109,7 @@ pub enum TokenError {
 impl TokenError {
     /// Returns whether the breaker held back the request for the token.
     fn is_wait(&self) -> bool {
-        matches!(self, TokenError::Failed { error, .. } if matches!(**error, HttpError::Waits { .. }))
+        matches!(self, TokenError::Failed { error, .. } if matches!(**error, HttpError::BreakerOpen { .. }))
     }
 }
 

@@ -16,14 +16,17 @@ pub trait Transport: Send + Sync {
     /// Sends a request and returns once the head of the answer has arrived; the body streams. If the body breaks, is
     /// too large or takes too long, the body returns the error. If this method fails, it is unknown whether the
     /// upstream has seen the request, unless the error is [`TransportError::Unreachable`].
-    async fn open(&self, request: http::Request<Bytes>, limits: Limits)
-    -> Result<http::Response<Body>, TransportError>;
+    async fn open(
+        &self,
+        request: http::Request<Bytes>,
+        limits: RequestLimits,
+    ) -> Result<http::Response<Body>, TransportError>;
 
     /// Like [`open`](Transport::open), but reads the whole body.
     async fn send(
         &self,
         request: http::Request<Bytes>,
-        limits: Limits,
+        limits: RequestLimits,
     ) -> Result<http::Response<Bytes>, TransportError> {
         let (head, body) = self.open(request, limits).await?.into_parts();
         Ok(http::Response::from_parts(head, body.collect().await?))
@@ -32,7 +35,7 @@ pub trait Transport: Send + Sync {
 
 /// How long an answer may take, and how large it may be.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct RequestLimits {
     /// The time from the first byte sent to the last byte read, whether the upstream or the reader of the body is slow.
     pub timeout: Duration,
     /// The largest body in bytes, after decompression.

@@ -70,7 +70,7 @@ async fn measure(processes: usize) -> Outcome<(usize, f64)> {
 }
 
 async fn open(database: &TestDatabase) -> PortResult<MongoKeyPool> {
-    MongoKeyPool::open(&database.connect().await, LedgerSettings::plain(WINDOW), Arc::new(SystemClock)).await
+    MongoKeyPool::open(&database.connect().await, LedgerSettings::without_reserve(WINDOW), Arc::new(SystemClock)).await
 }
 
 async fn read_key(pool: &MongoKeyPool) -> PortResult<()> {

@@ -12,7 +12,7 @@ use futures::stream::FuturesUnordered;
 use serde_json::{Value, json};
 use stint_core::clock::{Clock, to_millis};
 use stint_core::ports::{Delivery, Queue, Receipt, Throttle};
-use stint_core::worker::{Spec, Stop};
+use stint_core::worker::{StopSignal, WorkerSpec};
 
 use crate::function::{Function, InvokeError};
 
@@ -75,7 +75,7 @@ impl<S: Source> Poller<S> {
     }
 
     /// Polls until `stop` is set, and then until all invocations have ended.
-    pub async fn run(&self, stop: &Stop) {
+    pub async fn run(&self, stop: &StopSignal) {
         let mut running = FuturesUnordered::new();
         while !stop.is_set() || !running.is_empty() {
             let allowed = self.source.concurrency().await as usize;
@@ -105,7 +105,7 @@ impl<S: Source> Poller<S> {
     }
 
     /// Offers a batch until the function accepts it. Deletes the messages that are not reported as failed.
-    async fn deliver(&self, batch: Vec<Value>, stop: &Stop) {
+    async fn deliver(&self, batch: Vec<Value>, stop: &StopSignal) {
         let event = json!({ "Records": batch });
         let answer = loop {
             match self.function.invoke(event.clone()).await {
@@ -144,7 +144,7 @@ pub struct QueueSource {
     /// Sets how many batches may run at once.
     pub throttle: Arc<dyn Throttle>,
     /// The worker that the queue feeds.
-    pub worker: Spec,
+    pub worker: WorkerSpec,
 }
 
 #[async_trait]

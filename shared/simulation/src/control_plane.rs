@@ -174,7 +174,7 @@ impl AwsThrottle {
         if let Some(reserved) = self.reserved.get(worker) {
             self.request("PutFunctionConcurrency").await?;
             let at = after(self.clock.now(), self.dice.within(RESERVED_DELAY));
-            let value = if concurrency.paused { Some(0) } else { concurrency.set };
+            let value = if concurrency.paused { Some(0) } else { concurrency.limit };
             lock(&reserved.0).write(value, at);
         }
         if let Some(mapping) = self.mappings.get(worker) {
@@ -210,7 +210,7 @@ impl AwsThrottle {
     }
 }
 
-const UNSET: Concurrency = Concurrency { set: None, paused: false };
+const UNSET: Concurrency = Concurrency { limit: None, paused: false };
 
 #[async_trait]
 impl Throttle for AwsThrottle {
@@ -219,7 +219,7 @@ impl Throttle for AwsThrottle {
     }
 
     async fn set(&self, worker: &WorkerId, concurrency: u32) -> PortResult<()> {
-        self.change(worker, |record| record.set = Some(concurrency)).await
+        self.change(worker, |record| record.limit = Some(concurrency)).await
     }
 
     async fn pause(&self, worker: &WorkerId) -> PortResult<()> {

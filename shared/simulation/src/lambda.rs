@@ -8,7 +8,7 @@ use futures::future::{Either, select};
 use jiff::Timestamp;
 use serde::Serialize;
 use stint_core::clock::{Clock, after, between};
-use stint_core::worker::{AnyWorker, Event, Invocation, Outcome, Spec, Stop};
+use stint_core::worker::{AnyWorker, Event, Invocation, Outcome, StopSignal, WorkerSpec};
 
 use crate::control_plane::Reserved;
 use crate::dice::Dice;
@@ -87,7 +87,7 @@ impl Function {
     }
 
     /// The specification of the worker.
-    pub fn spec(&self) -> Spec {
+    pub fn spec(&self) -> WorkerSpec {
         self.worker.spec()
     }
 
@@ -153,7 +153,7 @@ impl Slot {
         let function = self.function.clone();
         let timeout = function.worker.spec().timeout;
         let timed_out = after(function.clock.now(), timeout);
-        let invocation = Invocation::new(function.clock.clone(), timed_out, Stop::default());
+        let invocation = Invocation::new(function.clock.clone(), timed_out, StopSignal::default());
         let killed =
             function.dice.chance(function.faults.chance(Fault::Kills, KILLS.0)).then(|| function.dice.within(KILLS.1));
         let end = killed.map_or(timed_out, |killed| after(function.clock.now(), killed).min(timed_out));

@@ -8,7 +8,7 @@ use futures::StreamExt;
 use http::HeaderValue;
 use http::header::{ACCEPT_ENCODING, USER_AGENT};
 use stint_core::clock::{Clock, after};
-use stint_http::{Body, Limits, Transport, TransportError};
+use stint_http::{Body, RequestLimits, Transport, TransportError};
 
 use crate::transfer::Cut;
 use crate::{Reply, Upstream};
@@ -64,7 +64,7 @@ impl<U: Upstream + ?Sized> Transport for InProcess<U> {
     async fn open(
         &self,
         request: http::Request<Bytes>,
-        limits: Limits,
+        limits: RequestLimits,
     ) -> Result<http::Response<Body>, TransportError> {
         let host = host(&request);
         let deadline = after(self.clock.now(), limits.timeout);
@@ -121,7 +121,7 @@ mod tests {
     ) -> Result<http::Response<Bytes>, TransportError> {
         let transport = InProcess::new(upstream.clone(), Arc::new(clock.clone()));
         let request = http::Request::get("https://example.invalid:8443/a").body(Bytes::new()).expect("a request");
-        let limits = Limits { timeout: Duration::from_secs(timeout), max_body };
+        let limits = RequestLimits { timeout: Duration::from_secs(timeout), max_body };
         let mut answer = transport.send(request, limits);
         assert!((&mut answer).now_or_never().is_none(), "an answer takes time");
         clock.advance_to(clock.next_deadline().expect("somebody sleeps"));

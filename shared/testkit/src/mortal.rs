@@ -107,7 +107,7 @@ mortal_port! { Mortal, KeyPool {
     pause(key: &KeyId, until: Option<Timestamp>) -> bool;
     forget(key: &KeyId) -> bool;
     park(messages: &[Parked]) -> ();
-    lend_parked(queue: &str, max: usize, lease: Duration) -> Vec<Parked>;
+    claim_parked(queue: &str, max: usize, lease: Duration) -> Vec<Parked>;
     forget_parked(messages: &[Parked]) -> ();
     count_parked(queue: &str) -> u64;
     costs() -> Costs;

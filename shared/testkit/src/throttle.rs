@@ -33,7 +33,7 @@ const ELSEWHERE: WorkerId = WorkerId::new("poe-stashes", "rank-fetcher");
 pub async fn a_worker_that_nobody_throttled_runs_at_its_default(world: &dyn ThrottleWorld) -> PortResult<()> {
     let throttle = world.throttle().await?;
     let concurrency = throttle.read(&FETCHER).await?;
-    assert_eq!(concurrency, Concurrency { set: None, paused: false });
+    assert_eq!(concurrency, Concurrency { limit: None, paused: false });
     assert_eq!(concurrency.effective(7), 7);
     Ok(())
 }
@@ -44,7 +44,7 @@ pub async fn what_was_set_is_read(world: &dyn ThrottleWorld) -> PortResult<()> {
     for concurrency in [0, 50, 50, 1, 0] {
         throttle.set(&FETCHER, concurrency).await?;
         let read = throttle.read(&FETCHER).await?;
-        assert_eq!(read, Concurrency { set: Some(concurrency), paused: false });
+        assert_eq!(read, Concurrency { limit: Some(concurrency), paused: false });
         assert_eq!(read.effective(7), concurrency);
     }
     Ok(())
@@ -55,7 +55,7 @@ pub async fn the_last_writer_wins(world: &dyn ThrottleWorld) -> PortResult<()> {
     let (one, two) = (world.throttle().await?, world.throttle().await?);
     one.set(&FETCHER, 5).await?;
     two.set(&FETCHER, 9).await?;
-    assert_eq!(one.read(&FETCHER).await?.set, Some(9));
+    assert_eq!(one.read(&FETCHER).await?.limit, Some(9));
     two.pause(&FETCHER).await?;
     assert!(one.read(&FETCHER).await?.paused);
     Ok(())
@@ -72,7 +72,7 @@ pub async fn a_pause_holds_whatever_is_set(world: &dyn ThrottleWorld) -> PortRes
     assert!(paused.paused);
     assert_eq!(paused.effective(7), 0);
     throttle.resume(&FETCHER).await?;
-    assert_eq!(throttle.read(&FETCHER).await?, Concurrency { set: Some(9), paused: false });
+    assert_eq!(throttle.read(&FETCHER).await?, Concurrency { limit: Some(9), paused: false });
     Ok(())
 }
 
@@ -80,10 +80,10 @@ pub async fn a_pause_holds_whatever_is_set(world: &dyn ThrottleWorld) -> PortRes
 pub async fn resuming_without_a_pause_does_nothing(world: &dyn ThrottleWorld) -> PortResult<()> {
     let throttle = world.throttle().await?;
     throttle.resume(&FETCHER).await?;
-    assert_eq!(throttle.read(&FETCHER).await?, Concurrency { set: None, paused: false });
+    assert_eq!(throttle.read(&FETCHER).await?, Concurrency { limit: None, paused: false });
     throttle.set(&FETCHER, 5).await?;
     throttle.resume(&FETCHER).await?;
-    assert_eq!(throttle.read(&FETCHER).await?, Concurrency { set: Some(5), paused: false });
+    assert_eq!(throttle.read(&FETCHER).await?, Concurrency { limit: Some(5), paused: false });
     Ok(())
 }
 
@@ -92,8 +92,8 @@ pub async fn workers_do_not_share_throttles(world: &dyn ThrottleWorld) -> PortRe
     let throttle = world.throttle().await?;
     throttle.set(&FETCHER, 0).await?;
     throttle.pause(&DISCOVER).await?;
-    assert_eq!(throttle.read(&FETCHER).await?, Concurrency { set: Some(0), paused: false });
-    assert_eq!(throttle.read(&DISCOVER).await?, Concurrency { set: None, paused: true });
+    assert_eq!(throttle.read(&FETCHER).await?, Concurrency { limit: Some(0), paused: false });
+    assert_eq!(throttle.read(&DISCOVER).await?, Concurrency { limit: None, paused: true });
     Ok(())
 }
 
@@ -101,9 +101,9 @@ pub async fn workers_do_not_share_throttles(world: &dyn ThrottleWorld) -> PortRe
 pub async fn fleets_do_not_share_throttles(world: &dyn ThrottleWorld) -> PortResult<()> {
     let throttle = world.throttle().await?;
     throttle.pause(&ELSEWHERE).await?;
-    assert_eq!(throttle.read(&FETCHER).await?, Concurrency { set: None, paused: false });
+    assert_eq!(throttle.read(&FETCHER).await?, Concurrency { limit: None, paused: false });
     throttle.set(&FETCHER, 3).await?;
     throttle.resume(&FETCHER).await?;
-    assert_eq!(throttle.read(&ELSEWHERE).await?, Concurrency { set: None, paused: true });
+    assert_eq!(throttle.read(&ELSEWHERE).await?, Concurrency { limit: None, paused: true });
     Ok(())
 }

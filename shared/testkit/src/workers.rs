@@ -8,7 +8,7 @@ use futures::future::{BoxFuture, join, join_all};
 use serde_json::Value;
 use stint_core::clock::{Clock, after};
 use stint_core::registry::Registry;
-use stint_core::worker::{Event, Invocation, Outcome, Stop, WorkerError, WorkerId};
+use stint_core::worker::{Event, Invocation, Outcome, StopSignal, WorkerError, WorkerId};
 
 /// Time-out of a worker that is run by hand, unless the test sets another.
 const BY_HAND: Duration = Duration::from_secs(15 * 60);
@@ -18,12 +18,12 @@ pub struct Workers {
     fleet: &'static str,
     registry: Registry,
     clock: Arc<dyn Clock>,
-    stop: Stop,
+    stop: StopSignal,
 }
 
 impl Workers {
     /// Takes the workers of `registry`, all of `fleet`. Their process ends when `stop` is set.
-    pub fn new(fleet: &'static str, registry: Registry, clock: Arc<dyn Clock>, stop: Stop) -> Workers {
+    pub fn new(fleet: &'static str, registry: Registry, clock: Arc<dyn Clock>, stop: StopSignal) -> Workers {
         Workers { fleet, registry, clock, stop }
     }
 

@@ -12,8 +12,8 @@ use stint_core::circuit::Pass;
 use stint_core::clock::Clock;
 use stint_core::ports::Breakers;
 use stint_http::{
-    Body, Client, HttpError, LimitCounts, LimitOptions, Limits, RateLimits, Repeat, RetryPolicy, TokenError,
-    TokenSource, Transport,
+    AnnouncedLimits, Body, Client, HttpError, LimitCounts, LimitOptions, Repeat, RequestLimits, RetryPolicy,
+    TokenError, TokenSource, Transport,
 };
 
 use crate::config::Settings;
@@ -38,13 +38,13 @@ const PAGE: RetryPolicy = RetryPolicy {
     first_delay: Duration::from_secs(2),
     longest_delay: Duration::from_secs(30),
     rate_limit_waits: 0,
-    limits: Limits { timeout: PAGE_TIMEOUT, max_body: 0 },
+    limits: RequestLimits { timeout: PAGE_TIMEOUT, max_body: 0 },
 };
 
 /// The head. It is requested again in two minutes in any case.
 const HEAD: RetryPolicy = RetryPolicy {
     operation: "head of the river",
-    limits: Limits { timeout: Duration::from_secs(20), max_body: 64 * 1024 },
+    limits: RequestLimits { timeout: Duration::from_secs(20), max_body: 64 * 1024 },
     ..PAGE
 };
 
@@ -135,7 +135,10 @@ impl Api {
             tokens: tokens.with_secret_in_body().with_scope(SCOPE),
             pages: format!("{}{realm}", api.trim_end_matches('/')),
             head: uri("POE_HEAD_URL", &settings.poe_head_url)?,
-            page: RetryPolicy { limits: Limits { max_body: settings.poe_max_body as usize, ..PAGE.limits }, ..PAGE },
+            page: RetryPolicy {
+                limits: RequestLimits { max_body: settings.poe_max_body as usize, ..PAGE.limits },
+                ..PAGE
+            },
             clock,
             guards,
         })
@@ -187,9 +190,9 @@ impl Api {
     }
 
     /// Allows the next request as a probe at once. Called when an operator starts the fleet.
-    pub async fn hasten(&self) {
-        self.guards.pages.hasten().await;
-        self.guards.head.hasten().await;
+    pub async fn probe_now(&self) {
+        self.guards.pages.probe_now().await;
+        self.guards.head.probe_now().await;
     }
 
     /// The number of requests so far.
@@ -198,7 +201,7 @@ impl Api {
     }
 
     /// The rate limits of the pages, as the upstream last announced them.
-    pub fn limits(&self) -> Option<RateLimits> {
+    pub fn limits(&self) -> Option<AnnouncedLimits> {
         self.client.limits()?.limits_of(&self.page_uri(ChangeId::BEGINNING))
     }
 

@@ -21,7 +21,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use stint_core::ports::{Delivery, PortResult, Queue};
 use stint_core::worker::{Disposition, Event, Invocation, MessageException, Outcome};
-use stint_core::worker::{QueueTrigger, Spec, Trigger, Worker, WorkerError};
+use stint_core::worker::{QueueTrigger, Trigger, Worker, WorkerError, WorkerSpec};
 
 use crate::chase::{Chase, End};
 use crate::client::{Api, Failure};
@@ -116,7 +116,7 @@ impl Follower {
 }
 
 impl Worker for Follower {
-    const SPEC: Spec = Spec {
+    const SPEC: WorkerSpec = WorkerSpec {
         fleet: crate::FLEET,
         name: "follower",
         summary: "follows the chain of change ids, and stores every page before it counts as fetched",

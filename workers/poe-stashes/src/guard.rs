@@ -56,7 +56,7 @@ where
     let outcome = request(pass).await;
     breaker.report(pass, &outcome.as_ref().map_or_else(health, |_| Health::Served)).await;
     match outcome {
-        Err(RiverError::Http(HttpError::Waits { since, until, reason, .. })) => Err(down(since, until, reason)),
+        Err(RiverError::Http(HttpError::BreakerOpen { since, until, reason, .. })) => Err(down(since, until, reason)),
         outcome => outcome,
     }
 }

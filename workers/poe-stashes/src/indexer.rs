@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 use stint_core::clock::before;
 use stint_core::ports::{Delivery, PortResult};
 use stint_core::worker::{Disposition, Event, Invocation, MessageException, Outcome};
-use stint_core::worker::{QueueTrigger, Spec, Trigger, Worker, WorkerError};
+use stint_core::worker::{QueueTrigger, Trigger, Worker, WorkerError, WorkerSpec};
 
 use crate::message::{PAGES_QUEUE, StoredPage};
 use crate::model::page::{Item, Page, Stash, Text};
@@ -59,7 +59,7 @@ impl Indexer {
 }
 
 impl Worker for Indexer {
-    const SPEC: Spec = Spec {
+    const SPEC: WorkerSpec = WorkerSpec {
         fleet: crate::FLEET,
         name: "indexer",
         summary: "keeps the current state of each stash in tables, with what is new, changed and removed",

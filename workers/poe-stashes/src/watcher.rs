@@ -12,7 +12,7 @@ use serde::Serialize;
 use stint_core::clock::between;
 use stint_core::ports::{PortResult, Queue, Wakeups};
 use stint_core::telemetry::Metric;
-use stint_core::worker::{Event, Invocation, Outcome, Spec, Trigger, Worker, WorkerError};
+use stint_core::worker::{Event, Invocation, Outcome, Trigger, Worker, WorkerError, WorkerSpec};
 
 use crate::client::{Api, Failure, RiverError, failure};
 use crate::lag::{Lag, measure, remember};
@@ -69,7 +69,7 @@ impl Watcher {
 }
 
 impl Worker for Watcher {
-    const SPEC: Spec = Spec {
+    const SPEC: WorkerSpec = WorkerSpec {
         fleet: crate::FLEET,
         name: "watcher",
         summary: "tells how far the chain is behind the river's head, and sets it going when it stands still",

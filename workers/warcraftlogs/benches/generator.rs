@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use stint_core::clock::{Clock, ManualClock, after};
 use stint_core::points::Points;
-use stint_core::worker::{Event, Invocation, Stop, Worker};
+use stint_core::worker::{Event, Invocation, StopSignal, Worker};
 use stint_embedded::{Embedded, Mode};
 use stint_standins::WarcraftLogs;
 use stint_standins::warcraftlogs::{Options, Population, Shares};
@@ -114,7 +114,7 @@ async fn generate(folder: &Path) -> Result<(), Failure> {
     let deadline = after(clock.now(), Duration::from_secs(3600));
     let start = Instant::now();
     let outcome = generator
-        .run(Event::Manual(serde_json::Value::Null), &Invocation::new(clock, deadline, Stop::default()))
+        .run(Event::Manual(serde_json::Value::Null), &Invocation::new(clock, deadline, StopSignal::default()))
         .await?;
     let seconds = start.elapsed().as_secs_f64();
     let regions = outcome.report["regions"].as_array().cloned().unwrap_or_default();

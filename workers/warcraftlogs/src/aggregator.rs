@@ -42,7 +42,7 @@ use stint_core::clock::{after, before, between};
 use stint_core::ledger::KeyState;
 use stint_core::points::Points;
 use stint_core::ports::{Counts, KeyPool, MAX_BATCH, NewMessage, PortResult, Queue};
-use stint_core::worker::{Event, Invocation, Outcome, Spec, Trigger, Worker, WorkerError};
+use stint_core::worker::{Event, Invocation, Outcome, Trigger, Worker, WorkerError, WorkerSpec};
 
 use crate::budget::TYPICAL_UNITS;
 use crate::config::Settings;
@@ -159,7 +159,7 @@ impl Aggregator {
 }
 
 impl Worker for Aggregator {
-    const SPEC: Spec = Spec {
+    const SPEC: WorkerSpec = WorkerSpec {
         fleet: crate::FLEET,
         name: "aggregator",
         summary: "sends discovered players who are due to the queue, once every discovery rule is fresh",

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use stint_core::clock::{Clock, after};
 use stint_core::ledger::{Bounds, KeyStatus};
-use stint_core::plan::{Load, Plan, plan, step};
+use stint_core::plan::{PlanInputs, ThrottlePlan, throttle_plan, throttle_step};
 use stint_core::points::Points;
 use stint_core::ports::{KeyPool, MAX_BATCH, NewMessage, PortResult, Queue, Throttle, Wakeups};
 use stint_core::worker::WorkerId;
@@ -197,19 +197,19 @@ impl Budget {
             }
             let (unit, concurrency_limit, call_timeout) =
                 (self.unit, self.max_concurrent_calls().await, self.api.call_timeout());
-            let load = Load { unit, call, call_timeout, concurrency_limit };
+            let inputs = PlanInputs { unit, call, call_timeout, concurrency_limit };
             let keys = self.pool.keys().await?;
             record_held(&keys);
             result.in_flight = Some(in_flight(&keys));
             // Refreshes are sent before any other message is released.
             result.unparked += self.seed_refreshes(&keys).await?;
-            let plan = plan(&keys, &load, self.clock.now());
-            let current = self.throttle.read(&self.worker).await?.set;
+            let plan = throttle_plan(&keys, &inputs, self.clock.now());
+            let current = self.throttle.read(&self.worker).await?.limit;
             // A host that applies the throttle at once gets the exact value; a throttle in the cloud is slow, and its
             // writes are rationed.
             let applies_at_once = self.throttle.lag().is_zero();
             result.concurrency =
-                if applies_at_once { plan.concurrency } else { step(current, &plan, concurrency_limit) };
+                if applies_at_once { plan.concurrency } else { throttle_step(current, &plan, concurrency_limit) };
             if !self.apply(&plan, current, result.concurrency).await? {
                 break;
             }
@@ -223,7 +223,7 @@ impl Budget {
     }
 
     /// Applies the plan. Returns whether the throttle had to be changed.
-    pub(crate) async fn apply(&self, plan: &Plan, current: Option<u32>, concurrency: u32) -> PortResult<bool> {
+    pub(crate) async fn apply(&self, plan: &ThrottlePlan, current: Option<u32>, concurrency: u32) -> PortResult<bool> {
         if current == Some(concurrency) && concurrency > 0 {
             return Ok(false);
         }
@@ -275,7 +275,7 @@ impl Budget {
     pub(crate) async fn unpark(&self, queue: &dyn Queue, room: usize) -> PortResult<u64> {
         let mut sent = 0;
         while sent < room {
-            let leased = self.pool.lend_parked(queue.name(), (room - sent).min(MAX_BATCH), UNPARK_LEASE).await?;
+            let leased = self.pool.claim_parked(queue.name(), (room - sent).min(MAX_BATCH), UNPARK_LEASE).await?;
             if leased.is_empty() {
                 break;
             }

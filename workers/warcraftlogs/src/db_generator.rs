@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use serde::Serialize;
-use stint_core::worker::{Event, Invocation, Outcome, Spec, Trigger, Worker, WorkerError};
+use stint_core::worker::{Event, Invocation, Outcome, Trigger, Worker, WorkerError, WorkerSpec};
 
 use crate::addon::{Archive, write_archives};
 use crate::lua::{DatabaseOptions, DatabaseWriter, GenerationReport};
@@ -79,7 +79,7 @@ impl DbGenerator {
 }
 
 impl Worker for DbGenerator {
-    const SPEC: Spec = Spec {
+    const SPEC: WorkerSpec = WorkerSpec {
         fleet: crate::FLEET,
         name: "db-generator",
         summary: "writes all players into Lua databases by region and pushes them to git",

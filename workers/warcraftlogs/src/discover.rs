@@ -31,7 +31,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use stint_core::clock::{after, before};
 use stint_core::ports::PortResult;
-use stint_core::worker::{Event, Invocation, Outcome, Spec, Trigger, Worker, WorkerError};
+use stint_core::worker::{Event, Invocation, Outcome, Trigger, Worker, WorkerError, WorkerSpec};
 
 use crate::aggregator::unfinished;
 use crate::discovery::PlayerSource;
@@ -115,7 +115,7 @@ impl Discover {
 }
 
 impl Worker for Discover {
-    const SPEC: Spec = Spec {
+    const SPEC: WorkerSpec = WorkerSpec {
         fleet: crate::FLEET,
         name: "discover",
         summary: "reads the ranking pages of one due rule and merges the players it finds",

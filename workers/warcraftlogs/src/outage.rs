@@ -11,10 +11,10 @@
 //! * *The process exits after the probe succeeded, or after the breaker closed, before the throttle is raised:* the
 //!   same wake-up raises it.
 
-use stint_core::circuit::{Intent, Wait};
+use stint_core::circuit::{CircuitWait, Intent};
 use stint_core::clock::after;
-use stint_core::ledger::{CallEnd, KeyId, KeyState, KeyStatus, ReadingClaim, Refusal};
-use stint_core::plan::Plan;
+use stint_core::ledger::{CallEnd, KeyId, KeyRefusal, KeyState, KeyStatus, ReadingClaim};
+use stint_core::plan::ThrottlePlan;
 use stint_core::ports::{KeyPool, PortResult};
 
 use crate::budget::{Budget, REVIVE, RebalanceResult, in_flight};
@@ -22,15 +22,15 @@ use crate::worker;
 
 impl Budget {
     /// Why no call may be made now; `None` if one may.
-    pub(crate) async fn outage(&self) -> Option<Wait> {
+    pub(crate) async fn outage(&self) -> Option<CircuitWait> {
         self.api.outage().await
     }
 
     /// Keeps concurrency at 0 until the next probe. Calls that started before may still be in flight.
-    pub(crate) async fn hold_at_zero(&self, outage: &Wait) -> PortResult<RebalanceResult> {
+    pub(crate) async fn hold_at_zero(&self, outage: &CircuitWait) -> PortResult<RebalanceResult> {
         let wake_at = Some(outage.until);
-        let plan = Plan { concurrency: 0, affordable: 0, more_is_due: false, wake_at };
-        let current = self.throttle.read(&self.worker).await?.set;
+        let plan = ThrottlePlan { concurrency: 0, affordable: 0, more_is_due: false, wake_at };
+        let current = self.throttle.read(&self.worker).await?.limit;
         self.apply(&plan, current, 0).await?;
         Ok(RebalanceResult { in_flight: Some(in_flight(&self.pool.keys().await?)), ..RebalanceResult::default() })
     }
@@ -64,7 +64,7 @@ impl Budget {
             return Ok(());
         }
         let keys = self.pool.keys().await?;
-        let Some(key) = key_to_probe(&keys, outage.tries) else { return Ok(()) };
+        let Some(key) = key_to_probe(&keys, outage.failed_probes) else { return Ok(()) };
         self.wakeups.once(REVIVE, &worker("reviver"), after(self.clock.now(), breaker.lease())).await?;
         let paid = self.paid_api();
         match paid.probe_points(&key).await {
@@ -92,7 +92,7 @@ impl Budget {
                 return Ok(());
             }
         }
-        breaker.close_idle().await;
+        breaker.close_without_work().await;
         Ok(())
     }
 }
@@ -111,7 +111,7 @@ fn key_to_probe(keys: &[KeyStatus], tries: u32) -> Option<KeyId> {
 
 /// Puts keys back to work that were refused while the API accepted no key.
 async fn resume_refused_keys(pool: &dyn KeyPool, keys: &[KeyStatus]) -> PortResult<()> {
-    for key in keys.iter().filter(|key| key.refusal == Some(Refusal::Credentials)) {
+    for key in keys.iter().filter(|key| key.refusal == Some(KeyRefusal::Credentials)) {
         pool.pause(&key.key, None).await?;
     }
     Ok(())

@@ -10,9 +10,9 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use stint_core::circuit::Wait;
+use stint_core::circuit::CircuitWait;
 use stint_core::clock::{Clock, after, between};
-use stint_core::ledger::{Ask, CallEnd, Grant, KeyId, KeyState, Reading, ReadingClaim, Refusal, Reservation};
+use stint_core::ledger::{Ask, CallEnd, Grant, KeyId, KeyRefusal, KeyState, Reading, ReadingClaim, Reservation};
 use stint_core::points::Points;
 use stint_core::ports::{KeyPool, PortError, PortResult};
 use stint_core::telemetry::Metric;
@@ -133,12 +133,12 @@ impl PaidApi<'_> {
     ) -> Result<(), QueryError> {
         let keys = self.pool.keys().await?;
         let in_use: Vec<_> = keys.iter().filter(|key| key.state != KeyState::Retired).collect();
-        let Some(until) = in_use.iter().map(|key| key.lends_at(needed)).min() else {
+        let Some(until) = in_use.iter().map(|key| key.grants_at(needed)).min() else {
             return Err(QueryError::NoKey);
         };
         let now = self.clock.now();
         // A reset that has passed does not tell the points: another caller is reading the counter, or has just read it.
-        let soon = until <= now || in_use.iter().any(|key| key.may_soon_lend(needed, false));
+        let soon = until <= now || in_use.iter().any(|key| key.may_soon_grant(needed, false));
         let look_at = if soon { after(now, POLL_INTERVAL) } else { until };
         if look_at > patient_until {
             return Err(QueryError::NoPoints { needed, until: Some(until).filter(|until| *until > now), unread });
@@ -210,7 +210,7 @@ impl PaidApi<'_> {
     /// Ends the hold of `grant`.
     pub(crate) async fn settle(&self, grant: &Grant, end: CallEnd) -> PortResult<()> {
         let key = &grant.hold.key;
-        if let CallEnd::Refused { why: Refusal::Points, .. } = end {
+        if let CallEnd::Refused { why: KeyRefusal::Points, .. } = end {
             Metric::Refusals.record(&key.0, 1.0);
         }
         let closed = self.pool.settle(&grant.hold, end).await?;
@@ -226,7 +226,7 @@ impl PaidApi<'_> {
     }
 
     /// Why no call may be made now; `None` if one may.
-    async fn outage(&self) -> Option<Wait> {
+    async fn outage(&self) -> Option<CircuitWait> {
         self.api.outage().await
     }
 }

@@ -59,7 +59,7 @@ impl FetchInvocation<'_> {
     async fn resume(&mut self) -> PortResult<()> {
         let queue = self.path.queue;
         while self.has_time_for_a_call() {
-            let leased = self.budget.pool.lend_parked(queue.name(), BATCH, self.invocation.remaining()).await?;
+            let leased = self.budget.pool.claim_parked(queue.name(), BATCH, self.invocation.remaining()).await?;
             if leased.is_empty() {
                 return Ok(());
             }
@@ -87,7 +87,7 @@ impl FetchInvocation<'_> {
         let until = after(self.invocation.now(), self.budget.throttle.lag());
         while self.invocation.now() < until && self.invocation.has_time_for(POLL_INTERVAL) {
             self.invocation.clock().sleep(POLL_INTERVAL).await;
-            if self.budget.throttle.read(&self.budget.worker).await?.set != Some(0) {
+            if self.budget.throttle.read(&self.budget.worker).await?.limit != Some(0) {
                 return Ok(());
             }
         }

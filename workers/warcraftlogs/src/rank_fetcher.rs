@@ -34,7 +34,7 @@ use std::time::Duration;
 use serde::Serialize;
 use stint_core::ledger::{Ask, Grant, KeyStatus, Reservation};
 use stint_core::ports::{Delivery, PortResult, Queue};
-use stint_core::worker::{Event, Invocation, Outcome, QueueTrigger, Spec, Trigger, Worker, WorkerError};
+use stint_core::worker::{Event, Invocation, Outcome, QueueTrigger, Trigger, Worker, WorkerError, WorkerSpec};
 
 use crate::batch::{Batch, RanksRequest, ReceivedMessage, SkippedMessages};
 use crate::budget::{BATCH, BATCH_TIMEOUT, Budget, BudgetStrategy, Counted, PATIENCE, RANK_FETCHER};
@@ -88,7 +88,7 @@ impl RankFetcher {
 }
 
 impl Worker for RankFetcher {
-    const SPEC: Spec = Spec {
+    const SPEC: WorkerSpec = WorkerSpec {
         fleet: crate::FLEET,
         name: RANK_FETCHER,
         summary: "fetches the ranks of queued players, within the keys' budgets",
@@ -330,7 +330,7 @@ impl FetchInvocation<'_> {
     /// receive.
     async fn points_are_due(&self) -> PortResult<bool> {
         let keys = self.budget.pool.keys().await?;
-        let due = |key: &KeyStatus| key.may_soon_lend(self.budget.unit, self.path.priority);
+        let due = |key: &KeyStatus| key.may_soon_grant(self.budget.unit, self.path.priority);
         Ok(keys.iter().any(due))
     }
 }

@@ -15,7 +15,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use stint_core::worker::{Event, Invocation, Outcome, QueueTrigger, Spec, Trigger, Worker, WorkerError};
+use stint_core::worker::{Event, Invocation, Outcome, QueueTrigger, Trigger, Worker, WorkerError, WorkerSpec};
 
 use crate::budget::{BATCH, BATCH_TIMEOUT, Budget, BudgetStrategy, REFRESHERS};
 use crate::message::REFRESH_QUEUE;
@@ -45,7 +45,7 @@ impl Refresher {
 }
 
 impl Worker for Refresher {
-    const SPEC: Spec = Spec {
+    const SPEC: WorkerSpec = WorkerSpec {
         fleet: crate::FLEET,
         name: "refresher",
         summary: "fetches the players of `stint wcl refresh` ahead of the backlog, from the reserve if necessary",

@@ -12,7 +12,7 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use stint_core::worker::{Event, Invocation, Outcome, Spec, Trigger, Worker, WorkerError};
+use stint_core::worker::{Event, Invocation, Outcome, Trigger, Worker, WorkerError, WorkerSpec};
 
 use crate::budget::{Budget, BudgetStrategy, RebalanceResult};
 
@@ -45,7 +45,7 @@ impl Reviver {
 }
 
 impl Worker for Reviver {
-    const SPEC: Spec = Spec {
+    const SPEC: WorkerSpec = WorkerSpec {
         fleet: crate::FLEET,
         name: "reviver",
         summary: "restores the rank fetcher's concurrency and un-parks its messages when points are back",
@@ -56,7 +56,7 @@ impl Worker for Reviver {
 
     async fn run(&self, event: Event, _invocation: &Invocation) -> Result<Outcome, WorkerError> {
         if let (Event::Manual(_), Some(breaker)) = (&event, self.budget.api.breaker()) {
-            breaker.hasten().await;
+            breaker.probe_now().await;
         }
         let result = revive(&self.budget, self.strategy).await?;
         Ok(Outcome::report(Report { worker: self.budget.worker.name.to_string(), result }))
@@ -79,7 +79,7 @@ async fn revive(budget: &Budget, strategy: BudgetStrategy) -> Result<RebalanceRe
 /// responds to a probe counts as back, since this rule has no way to let one call through first.
 async fn revive_by_worst_case(budget: &Budget) -> Result<RebalanceResult, WorkerError> {
     if let Some(breaker) = budget.api.breaker() {
-        breaker.close_idle().await;
+        breaker.close_without_work().await;
     }
     if let Some(outage) = budget.outage().await {
         return Ok(budget.hold_at_zero(&outage).await?);

@@ -56,7 +56,7 @@ impl Letter {
 
 /// Converts a received message to a dead letter. `max_receives` is that of its original queue.
 pub(super) fn dead_letter(message: Message, max_receives: u32) -> DeadLetter {
-    let died_at = sent_at(&message).unwrap_or(Timestamp::UNIX_EPOCH);
+    let dead_lettered_at = sent_at(&message).unwrap_or(Timestamp::UNIX_EPOCH);
     let attributes = message.message_attributes.unwrap_or_default();
     let receive_count = text(&attributes, RECEIVES).and_then(|count| count.parse().ok()).unwrap_or(max_receives);
     let unexplained = || format!("received {receive_count} times, and never acknowledged");
@@ -65,7 +65,7 @@ pub(super) fn dead_letter(message: Message, max_receives: u32) -> DeadLetter {
         body: message.body.unwrap_or_default(),
         reason: text(&attributes, REASON).unwrap_or_else(unexplained),
         receive_count,
-        died_at,
+        dead_lettered_at,
     }
 }
 
@@ -118,7 +118,10 @@ mod tests {
     fn a_buried_message_tells_of_its_death() {
         let dead = dead_letter(received(&Letter::dead(&loan("body"), "field 'id' is missing")), 5);
         assert_eq!((dead.message_id.as_str(), dead.body.as_str(), dead.receive_count), ("id", "body", 2));
-        assert_eq!((dead.reason.as_str(), dead.died_at), ("field 'id' is missing", from_millis(1_700_000_000_123)));
+        assert_eq!(
+            (dead.reason.as_str(), dead.dead_lettered_at),
+            ("field 'id' is missing", from_millis(1_700_000_000_123))
+        );
     }
 
     #[test]

@@ -209,7 +209,7 @@ impl Queue for SqsQueue {
     async fn counts(&self) -> PortResult<Counts> {
         let (live, dead) = futures::try_join!(self.live.estimate(), self.dead.estimate())?;
         // To SQS, a message that was released with a delay is in flight.
-        Ok(Counts { visible: live.visible, in_flight: live.lent, delayed: live.delayed, dead: dead.all() })
+        Ok(Counts { visible: live.visible, in_flight: live.lent, delayed: live.delayed, dead_letters: dead.all() })
     }
 
     fn counts_lag(&self) -> Duration {
@@ -225,7 +225,7 @@ impl Queue for SqsQueue {
         looked?;
         let mut dead: Vec<DeadLetter> =
             seen.into_iter().map(|message| dead_letter(message, self.max_receives())).collect();
-        dead.sort_by_key(|dead| dead.died_at);
+        dead.sort_by_key(|dead| dead.dead_lettered_at);
         Ok(dead)
     }
 

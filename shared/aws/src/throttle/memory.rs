@@ -31,14 +31,14 @@ pub struct ThrottleRecord {
     /// How many times the record was replaced.
     pub version: u64,
     /// What was last written to the mapping, as far as known.
-    pub written: Wanted,
+    pub written: DesiredState,
     /// The pending write.
-    pub intent: Option<Intent>,
+    pub intent: Option<PendingWrite>,
 }
 
 /// The desired state of a worker.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Wanted {
+pub struct DesiredState {
     /// The concurrency, if it was ever set.
     pub concurrency: Option<u32>,
     /// Whether an operator has paused the worker.
@@ -47,9 +47,9 @@ pub struct Wanted {
 
 /// A write that is in progress, or whose writer has exited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Intent {
+pub struct PendingWrite {
     /// The state that is being written.
-    pub wanted: Wanted,
+    pub wanted: DesiredState,
     /// When its lease ends.
     pub until: Timestamp,
 }
@@ -57,20 +57,20 @@ pub struct Intent {
 impl ThrottleRecord {
     /// Returns the state that applies or is about to. All processes rely on a live writer, so that not all of them
     /// write.
-    pub(super) fn current(&self, now: Timestamp) -> Wanted {
+    pub(super) fn current(&self, now: Timestamp) -> DesiredState {
         self.intent.filter(|intent| intent.until > now).map_or(self.written, |intent| intent.wanted)
     }
 
     /// Returns the record of a writer that is about to write to the mapping, or `None` if nothing is to be written or a
     /// live writer is doing so.
-    pub(super) fn intend(&self, wanted: Wanted, clock: &dyn Clock) -> Option<ThrottleRecord> {
+    pub(super) fn intend(&self, wanted: DesiredState, clock: &dyn Clock) -> Option<ThrottleRecord> {
         let now = clock.now();
         // An exited writer's change may have been made or not, so even the previously written state is written again.
         let dead = self.intent.is_some_and(|intent| intent.until <= now);
         if wanted == self.current(now) && !dead {
             return None;
         }
-        let intent = Intent { wanted, until: after(now, LEASE) };
+        let intent = PendingWrite { wanted, until: after(now, LEASE) };
         Some(ThrottleRecord { intent: Some(intent), ..*self })
     }
 
@@ -83,7 +83,7 @@ impl ThrottleRecord {
     /// Returns the record after its pending write has failed: no process relies on it any more, and the next one writes
     /// whatever state it wants.
     pub(super) fn given_up(&self, now: Timestamp) -> ThrottleRecord {
-        let intent = self.intent.map(|intent| Intent { until: now, ..intent });
+        let intent = self.intent.map(|intent| PendingWrite { until: now, ..intent });
         ThrottleRecord { intent, ..*self }
     }
 
@@ -93,9 +93,9 @@ impl ThrottleRecord {
     }
 }
 
-impl From<Wanted> for Concurrency {
-    fn from(wanted: Wanted) -> Concurrency {
-        Concurrency { set: wanted.concurrency, paused: wanted.paused }
+impl From<DesiredState> for Concurrency {
+    fn from(wanted: DesiredState) -> Concurrency {
+        Concurrency { limit: wanted.concurrency, paused: wanted.paused }
     }
 }
 
@@ -105,10 +105,10 @@ mod tests {
 
     use super::*;
 
-    const FIVE: Wanted = Wanted { concurrency: Some(5), paused: false };
-    const NINE: Wanted = Wanted { concurrency: Some(9), paused: false };
+    const FIVE: DesiredState = DesiredState { concurrency: Some(5), paused: false };
+    const NINE: DesiredState = DesiredState { concurrency: Some(9), paused: false };
 
-    fn written(wanted: Wanted) -> ThrottleRecord {
+    fn written(wanted: DesiredState) -> ThrottleRecord {
         ThrottleRecord { version: 3, written: wanted, intent: None }
     }
 

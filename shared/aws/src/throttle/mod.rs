@@ -30,7 +30,7 @@ use stint_core::worker::WorkerId;
 use mapping::Mappings;
 use setting::MappingSetting;
 
-pub use memory::{Intent, ThrottleMemory, ThrottleRecord, Wanted};
+pub use memory::{DesiredState, PendingWrite, ThrottleMemory, ThrottleRecord};
 
 /// How long a mapping may take to apply a change: an update returns 202, and the mapping's state changes later.
 /// [assumed: tens of seconds have been seen, nothing is documented]
@@ -64,7 +64,7 @@ impl MappingThrottle {
         MappingThrottle { mappings: Mappings::new(client, clock.clone()), functions, memory, clock }
     }
 
-    async fn change(&self, worker: &WorkerId, change: impl Fn(&mut Wanted) + Send + Sync) -> PortResult<()> {
+    async fn change(&self, worker: &WorkerId, change: impl Fn(&mut DesiredState) + Send + Sync) -> PortResult<()> {
         for _ in 0..TRIES {
             let record = self.memory.load(worker).await?;
             let mut wanted = record.current(self.clock.now());
@@ -84,7 +84,7 @@ impl MappingThrottle {
     }
 
     /// Writes the value of `intended`, which is stored, to the mapping.
-    async fn carry_out(&self, worker: &WorkerId, intended: &ThrottleRecord, wanted: Wanted) -> PortResult<()> {
+    async fn carry_out(&self, worker: &WorkerId, intended: &ThrottleRecord, wanted: DesiredState) -> PortResult<()> {
         if let Err(error) = self.tell(worker, wanted).await {
             if let Err(error) = self.memory.replace(worker, &intended.given_up(self.clock.now())).await {
                 tracing::warn!(%worker, %error, "a failed write of the throttle is relied on until its intent lapses");
@@ -104,7 +104,7 @@ impl MappingThrottle {
         Err(contended(worker))
     }
 
-    async fn tell(&self, worker: &WorkerId, wanted: Wanted) -> PortResult<()> {
+    async fn tell(&self, worker: &WorkerId, wanted: DesiredState) -> PortResult<()> {
         match self.functions.get(worker) {
             Some(function) => self.mappings.write(function, wanted.into()).await,
             None => Ok(()),

@@ -1,6 +1,6 @@
 //! A concurrency in the form of an event source mapping's setting.
 
-use super::memory::Wanted;
+use super::memory::DesiredState;
 
 /// The lowest and the highest maximum concurrency of a mapping.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html>
@@ -15,10 +15,10 @@ pub(super) struct MappingSetting {
     pub(super) maximum_concurrency: Option<i32>,
 }
 
-impl From<Wanted> for MappingSetting {
+impl From<DesiredState> for MappingSetting {
     /// At 0 the mapping stops polling, so that no message is received that cannot be processed. A concurrency of 1
     /// becomes 2, the lowest possible value: the ledger still grants no point twice.
-    fn from(wanted: Wanted) -> MappingSetting {
+    fn from(wanted: DesiredState) -> MappingSetting {
         if wanted.paused || wanted.concurrency == Some(0) {
             return MappingSetting { enabled: false, maximum_concurrency: None };
         }
@@ -35,7 +35,7 @@ mod tests {
     #[test]
     fn a_mapping_is_told_what_it_can_do() {
         let told = |concurrency, paused| {
-            let setting = MappingSetting::from(Wanted { concurrency, paused });
+            let setting = MappingSetting::from(DesiredState { concurrency, paused });
             (setting.enabled, setting.maximum_concurrency)
         };
         assert_eq!(told(None, false), (true, None), "as it was deployed");

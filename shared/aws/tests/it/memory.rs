@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
-use stint_aws::{ThrottleMemory, ThrottleRecord, Wanted};
+use stint_aws::{DesiredState, ThrottleMemory, ThrottleRecord};
 use stint_core::ports::PortResult;
 use stint_core::worker::WorkerId;
 
@@ -30,7 +30,7 @@ impl ThrottleMemory for Memory {
 
 impl Memory {
     /// Stores what another process has written completely.
-    pub(crate) fn overwrite(&self, worker: &WorkerId, written: Wanted) {
+    pub(crate) fn overwrite(&self, worker: &WorkerId, written: DesiredState) {
         let mut records = self.0.lock().unwrap();
         let kept = records.entry(worker.clone()).or_default();
         *kept = ThrottleRecord { version: kept.version + 2, written, intent: None };

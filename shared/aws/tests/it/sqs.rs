@@ -235,6 +235,6 @@ fn counts_are_of_both_queues() {
         let lent = queue.receive(2).await.unwrap();
         queue.reject(&lent[0].receipt, "unreadable").await.unwrap();
         let counts = queue.counts().await.unwrap();
-        assert_eq!((counts.visible, counts.in_flight, counts.delayed, counts.dead), (2, 1, 1, 1));
+        assert_eq!((counts.visible, counts.in_flight, counts.delayed, counts.dead_letters), (2, 1, 1, 1));
     });
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use stint_aws::{MAPPING_LAG, MappingThrottle, ThrottleMemory, Wanted};
+use stint_aws::{DesiredState, MAPPING_LAG, MappingThrottle, ThrottleMemory};
 use stint_core::clock::{Clock, between};
 use stint_core::ports::Throttle;
 use stint_core::worker::WorkerId;
@@ -76,7 +76,7 @@ fn a_function_without_a_mapping_is_named() {
         let (_server, _, throttle) = scripted(vec![none], Arc::default()).await;
         let error = throttle.set(&WORKER, 5).await.unwrap_err().to_string();
         assert!(error.contains("function:t-warcraftlogs-rank-fetcher") && error.contains("0 mappings"), "{error}");
-        assert_eq!(throttle.read(&WORKER).await.unwrap().set, None);
+        assert_eq!(throttle.read(&WORKER).await.unwrap().limit, None);
     });
 }
 
@@ -92,7 +92,7 @@ fn what_the_mapping_would_not_notice_costs_no_request() {
         throttle.pause(&WORKER).await.unwrap();
         throttle.set(&WorkerId::new("warcraftlogs", "discover"), 5).await.unwrap();
         for _ in 0..100 {
-            assert_eq!(throttle.read(&WORKER).await.unwrap().set, Some(0));
+            assert_eq!(throttle.read(&WORKER).await.unwrap().limit, Some(0));
         }
         assert_eq!(server.operations(), [LIST, UPDATE, UPDATE]);
     });
@@ -124,7 +124,7 @@ fn a_write_that_was_given_up_is_not_relied_on() {
         let error = throttle.set(&WORKER, 9).await.unwrap_err().to_string();
         assert!(error.contains("TooManyRequestsException: scripted"), "{error}");
         assert!(between(before, clock.now()) <= Duration::from_secs(30));
-        assert_eq!(throttle.read(&WORKER).await.unwrap().set, Some(5));
+        assert_eq!(throttle.read(&WORKER).await.unwrap().limit, Some(5));
         // It is unknown whether the mapping received the 9, so the 5 is written again.
         throttle.set(&WORKER, 5).await.unwrap();
         assert_eq!(server.heard().last().unwrap().body["ScalingConfig"]["MaximumConcurrency"], 5);
@@ -160,7 +160,7 @@ fn only_one_of_many_writes_what_all_of_them_want() {
         let unreachable = scripted(vec![], other).await.2;
         let relies = move || {
             // Another process plans the same change while the request is in flight, and cannot reach the control plane.
-            assert_eq!(block_on(unreachable.read(&WORKER)).unwrap().set, Some(5));
+            assert_eq!(block_on(unreachable.read(&WORKER)).unwrap().limit, Some(5));
             block_on(unreachable.set(&WORKER, 5)).unwrap();
         };
         let (_server, _, throttle) = scripted(vec![found("m-1"), taken().meanwhile(relies)], memory).await;
@@ -174,11 +174,11 @@ fn a_writer_that_was_overtaken_says_what_holds_now() {
     block_on(async {
         let memory = Arc::new(Memory::default());
         let overtaking = memory.clone();
-        let nine = Wanted { concurrency: Some(9), paused: false };
+        let nine = DesiredState { concurrency: Some(9), paused: false };
         let overtaken = taken().meanwhile(move || overtaking.overwrite(&WORKER, nine));
         let (server, _, throttle) = scripted(vec![found("m-1"), overtaken, taken()], memory).await;
         throttle.set(&WORKER, 5).await.unwrap();
         assert_eq!(server.heard()[2].body["ScalingConfig"]["MaximumConcurrency"], 9);
-        assert_eq!(throttle.read(&WORKER).await.unwrap().set, Some(9));
+        assert_eq!(throttle.read(&WORKER).await.unwrap().limit, Some(9));
     });
 }

@@ -40,7 +40,7 @@ pub struct Circuit {
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum CircuitState {
     /// All calls may be made.
-    Closed(Streak),
+    Closed(ClosedState),
     /// No call may be made before `probe_at`.
     Open {
         /// What is wrong.
@@ -67,13 +67,13 @@ pub enum CircuitState {
 
 impl Default for CircuitState {
     fn default() -> CircuitState {
-        CircuitState::Closed(Streak::default())
+        CircuitState::Closed(ClosedState::default())
     }
 }
 
 /// What the breaker remembers while it is closed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Streak {
+pub struct ClosedState {
     /// Failures since the last success.
     #[serde(default)]
     pub failures: u32,
@@ -85,8 +85,8 @@ pub struct Streak {
     pub closed_at: Option<Timestamp>,
     /// The failed probes of the last outage, so that an upstream that keeps failing and recovering is not called more
     /// often after each recovery.
-    #[serde(default)]
-    pub last_tries: u32,
+    #[serde(default, rename = "last_tries")]
+    pub last_failed_probes: u32,
 }
 
 /// What is wrong with an upstream.
@@ -100,12 +100,12 @@ pub struct Outage {
     #[serde(default)]
     pub banned: bool,
     /// How many probes have failed.
-    #[serde(default)]
-    pub tries: u32,
+    #[serde(default, rename = "tries")]
+    pub failed_probes: u32,
     /// Whether the upstream has answered a probe meanwhile. If it then fails at ordinary calls it is probed half as
     /// often, because such a probe takes more requests.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub answers: bool,
+    #[serde(default, rename = "answers", skip_serializing_if = "std::ops::Not::not")]
+    pub has_answered: bool,
 }
 
 /// What a call showed about the upstream's health.
@@ -143,7 +143,7 @@ pub enum Pass {
 
 /// Why a call may not be made now, and until when.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Wait {
+pub struct CircuitWait {
     /// What is wrong.
     #[serde(flatten)]
     pub outage: Outage,
@@ -170,9 +170,9 @@ impl Circuit {
     /// Returns this record, which could not be stored, if it should replace `stored`, which other processes have stored
     /// meanwhile. It should if it has an outage that is neither current nor known to be over in `stored`. Otherwise
     /// returns `None`.
-    pub fn in_place_of(&self, stored: &Circuit) -> Option<Circuit> {
-        let (Some(outage), CircuitState::Closed(streak)) = (self.outage(), &stored.state) else { return None };
-        let is_over = streak.closed_at.is_some_and(|closed_at| closed_at >= outage.since);
+    pub fn replacement_for(&self, stored: &Circuit) -> Option<Circuit> {
+        let (Some(outage), CircuitState::Closed(closed)) = (self.outage(), &stored.state) else { return None };
+        let is_over = closed.closed_at.is_some_and(|closed_at| closed_at >= outage.since);
         (!is_over).then(|| Circuit { probes: self.probes.max(stored.probes), ..self.clone() })
     }
 

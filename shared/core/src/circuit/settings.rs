@@ -40,8 +40,8 @@ impl CircuitSettings {
     /// Returns the wait before the next probe. `random` picks it from the upper quarter of the range, so that
     /// installations that failed together do not come back together.
     pub(super) fn delay(&self, outage: &Outage, random: u64) -> Duration {
-        let longest = if outage.answers { self.longest_delay * 2 } else { self.longest_delay };
-        let full = self.wait(outage.tries).min(longest);
+        let longest = if outage.has_answered { self.longest_delay * 2 } else { self.longest_delay };
+        let full = self.wait(outage.failed_probes).min(longest);
         let full = if outage.banned { full.max(self.ban_delay) } else { full };
         // The upper 53 bits make a fraction in 0..1 that a double represents exactly.
         let fraction = (random >> 11) as f64 / (1_u64 << 53) as f64;

@@ -2,16 +2,16 @@
 
 use jiff::Timestamp;
 
-use super::{Circuit, CircuitSettings, CircuitState, Health, Intent, Outage, Pass, Streak, Wait};
+use super::{Circuit, CircuitSettings, CircuitState, CircuitWait, ClosedState, Health, Intent, Outage, Pass};
 use crate::clock::{after, between, is_pending, is_too_far};
 
 /// A change of state that should be logged or raise an alarm.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Transition {
     /// The breaker opened.
-    Opened(Wait),
+    Opened(CircuitWait),
     /// A probe failed.
-    StillOpen(Wait),
+    StillOpen(CircuitWait),
     /// The upstream answers again. One ordinary call has to prove that it works.
     HalfOpened,
     /// The breaker closed.
@@ -26,14 +26,14 @@ impl Circuit {
         settings: &CircuitSettings,
         now: Timestamp,
         random: u64,
-    ) -> Result<Pass, Wait> {
-        self.end_lapsed(settings, now, random);
+    ) -> Result<Pass, CircuitWait> {
+        self.expire_lease(settings, now, random);
         let outage = match &self.state {
             CircuitState::Closed(_) => return Ok(Pass::Free),
             CircuitState::HalfOpen { outage } => outage.clone(),
             CircuitState::Open { outage, probe_at } if intent == Intent::Probe && *probe_at <= now => outage.clone(),
             CircuitState::Open { outage, probe_at: until } | CircuitState::Probing { outage, until } => {
-                return Err(Wait { outage: outage.clone(), until: *until });
+                return Err(CircuitWait { outage: outage.clone(), until: *until });
             }
         };
         self.probes += 1;
@@ -43,16 +43,16 @@ impl Circuit {
 
     /// Returns why a call with this intent could not be made now, or `None` if it could. Does not acquire the right to
     /// call.
-    pub fn waits(&self, intent: Intent, settings: &CircuitSettings, now: Timestamp) -> Option<Wait> {
+    pub fn waits(&self, intent: Intent, settings: &CircuitSettings, now: Timestamp) -> Option<CircuitWait> {
         // A lapsed probe is due at the earliest instant that the random draw allows, which is good enough for a query.
         self.clone().enter(intent, settings, now, 0).err()
     }
 
     /// Returns whether a call that holds `pass` may still be sent. Since the pass was issued the breaker may have
     /// opened, or the probe's lease may have ended. Does not acquire a right.
-    pub fn admits(&self, pass: Pass, settings: &CircuitSettings, now: Timestamp) -> Result<(), Wait> {
+    pub fn admits(&self, pass: Pass, settings: &CircuitSettings, now: Timestamp) -> Result<(), CircuitWait> {
         let mut circuit = self.clone();
-        circuit.end_lapsed(settings, now, 0);
+        circuit.expire_lease(settings, now, 0);
         let (outage, until) = match (circuit.state, pass) {
             (CircuitState::Closed(_), _) => return Ok(()),
             (CircuitState::Probing { .. }, Pass::Probe(number)) if number == self.probes => return Ok(()),
@@ -62,7 +62,7 @@ impl Circuit {
             // The caller may enter again.
             (CircuitState::HalfOpen { outage }, _) => (outage, now),
         };
-        Err(Wait { outage, until })
+        Err(CircuitWait { outage, until })
     }
 
     /// Applies how a call ended.
@@ -75,9 +75,9 @@ impl Circuit {
         random: u64,
     ) -> Option<Transition> {
         match (&self.state, pass) {
-            (CircuitState::Closed(streak), Pass::Free) => {
-                let streak = streak.clone();
-                self.ordinary(streak, health, settings, now, random)
+            (CircuitState::Closed(closed), Pass::Free) => {
+                let closed = closed.clone();
+                self.ordinary(closed, health, settings, now, random)
             }
             (CircuitState::Probing { outage, .. }, Pass::Probe(number)) if number == self.probes => {
                 let outage = outage.clone();
@@ -89,14 +89,14 @@ impl Circuit {
     }
 
     /// Makes the next probe due now, for an operator who has reason to believe that the upstream works again.
-    pub fn hasten(&mut self, now: Timestamp) {
+    pub fn probe_now(&mut self, now: Timestamp) {
         if let CircuitState::Open { probe_at, .. } = &mut self.state {
             *probe_at = now.min(*probe_at);
         }
     }
 
     /// Closes a half-open breaker when there is no work that could prove that the upstream works.
-    pub fn close_idle(&mut self, now: Timestamp) -> Option<Transition> {
+    pub fn close_without_work(&mut self, now: Timestamp) -> Option<Transition> {
         let CircuitState::HalfOpen { outage } = &self.state else { return None };
         let outage = outage.clone();
         Some(self.close(outage, now))
@@ -104,7 +104,7 @@ impl Circuit {
 
     fn ordinary(
         &mut self,
-        streak: Streak,
+        closed: ClosedState,
         health: &Health,
         settings: &CircuitSettings,
         now: Timestamp,
@@ -113,24 +113,24 @@ impl Circuit {
         let (reason, banned) = match health {
             Health::Answered | Health::Unknown => return None,
             Health::Served => {
-                self.state = CircuitState::Closed(Streak { failures: 0, failed_at: None, ..streak });
+                self.state = CircuitState::Closed(ClosedState { failures: 0, failed_at: None, ..closed });
                 return None;
             }
             Health::Failed(reason) => (reason, false),
             Health::Banned(reason) => (reason, true),
         };
-        let in_a_row = streak.failed_at.is_some_and(|at| between(at, now) < settings.memory);
-        let failures = if in_a_row { streak.failures.saturating_add(1) } else { 1 };
+        let in_a_row = closed.failed_at.is_some_and(|at| between(at, now) < settings.memory);
+        let failures = if in_a_row { closed.failures.saturating_add(1) } else { 1 };
         if !banned && failures < settings.failures {
-            self.state = CircuitState::Closed(Streak { failures, failed_at: Some(now), ..streak });
+            self.state = CircuitState::Closed(ClosedState { failures, failed_at: Some(now), ..closed });
             return None;
         }
         // An upstream that worked for a shorter time than the last wait for it is probed still less often.
-        let flaps = streak
+        let flaps = closed
             .closed_at
-            .is_some_and(|at| between(at, now) < settings.wait(streak.last_tries).min(settings.longest()));
-        let tries = if flaps { streak.last_tries.saturating_add(1) } else { 0 };
-        let outage = Outage { since: now, reason: reason.clone(), banned, tries, answers: false };
+            .is_some_and(|at| between(at, now) < settings.wait(closed.last_failed_probes).min(settings.longest()));
+        let failed_probes = if flaps { closed.last_failed_probes.saturating_add(1) } else { 0 };
+        let outage = Outage { since: now, reason: reason.clone(), banned, failed_probes, has_answered: false };
         Some(Transition::Opened(self.open(outage, settings, now, random)))
     }
 
@@ -145,36 +145,37 @@ impl Circuit {
         let outage = match health {
             Health::Served => return Some(self.close(outage, now)),
             Health::Answered => {
-                self.state = CircuitState::HalfOpen { outage: Outage { answers: true, ..outage } };
+                self.state = CircuitState::HalfOpen { outage: Outage { has_answered: true, ..outage } };
                 return Some(Transition::HalfOpened);
             }
             Health::Unknown => outage,
             Health::Failed(reason) => Outage { reason: reason.clone(), banned: false, ..outage },
             Health::Banned(reason) => Outage { reason: reason.clone(), banned: true, ..outage },
         };
-        let tries = outage.tries.saturating_add(1);
-        Some(Transition::StillOpen(self.open(Outage { tries, ..outage }, settings, now, random)))
+        let failed_probes = outage.failed_probes.saturating_add(1);
+        Some(Transition::StillOpen(self.open(Outage { failed_probes, ..outage }, settings, now, random)))
     }
 
-    fn open(&mut self, outage: Outage, settings: &CircuitSettings, now: Timestamp, random: u64) -> Wait {
+    fn open(&mut self, outage: Outage, settings: &CircuitSettings, now: Timestamp, random: u64) -> CircuitWait {
         let probe_at = after(now, settings.delay(&outage, random));
         self.state = CircuitState::Open { outage: outage.clone(), probe_at };
-        Wait { outage, until: probe_at }
+        CircuitWait { outage, until: probe_at }
     }
 
     fn close(&mut self, outage: Outage, now: Timestamp) -> Transition {
-        let streak = Streak { closed_at: Some(now), last_tries: outage.tries, ..Streak::default() };
-        self.state = CircuitState::Closed(streak);
+        let closed =
+            ClosedState { closed_at: Some(now), last_failed_probes: outage.failed_probes, ..ClosedState::default() };
+        self.state = CircuitState::Closed(closed);
         Transition::Closed(outage)
     }
 
     /// Counts a probe whose caller did not come back as failed. Treats an instant that is too far ahead as due.
-    fn end_lapsed(&mut self, settings: &CircuitSettings, now: Timestamp, random: u64) {
+    fn expire_lease(&mut self, settings: &CircuitSettings, now: Timestamp, random: u64) {
         match self.state.clone() {
             CircuitState::Probing { outage, until } if !is_pending(until, settings.lease, now) => {
                 let ended = until.min(now);
-                let tries = outage.tries.saturating_add(1);
-                self.open(Outage { tries, ..outage }, settings, ended, random);
+                let failed_probes = outage.failed_probes.saturating_add(1);
+                self.open(Outage { failed_probes, ..outage }, settings, ended, random);
             }
             CircuitState::Open { outage, probe_at } if is_too_far(probe_at, settings.longest(), now) => {
                 self.state = CircuitState::Open { outage, probe_at: now };

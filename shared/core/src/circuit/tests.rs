@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use proptest::prelude::*;
 
-use super::{Circuit, CircuitSettings, CircuitState, Health, Intent, Pass, Transition, Wait};
+use super::{Circuit, CircuitSettings, CircuitState, CircuitWait, Health, Intent, Pass, Transition};
 use crate::clock::{after, between};
 
 const SETTINGS: CircuitSettings = CircuitSettings::for_calls_of(Duration::from_secs(90));
@@ -23,7 +23,7 @@ fn banned() -> Health {
     Health::Banned("a challenge".into())
 }
 
-fn enter(circuit: &mut Circuit, intent: Intent, now: Timestamp) -> Result<Pass, Wait> {
+fn enter(circuit: &mut Circuit, intent: Intent, now: Timestamp) -> Result<Pass, CircuitWait> {
     circuit.enter(intent, &SETTINGS, now, 7)
 }
 
@@ -107,7 +107,7 @@ fn a_trial_that_fails_waits_for_longer() {
     let Some(Transition::StillOpen(wait)) = call(&mut circuit, Intent::Work, &failed(), probe_at) else {
         panic!("closed")
     };
-    assert_eq!((wait.outage.tries, wait.outage.since, wait.outage.answers), (1, at(0), true));
+    assert_eq!((wait.outage.failed_probes, wait.outage.since, wait.outage.has_answered), (1, at(0), true));
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn a_prober_that_does_not_come_back_has_failed_and_is_not_listened_to_any_more()
     let lost = enter(&mut circuit, Intent::Probe, probe_at).unwrap();
     let lapsed = after(probe_at, SETTINGS.lease);
     let wait = enter(&mut circuit, Intent::Probe, lapsed).unwrap_err();
-    assert!(wait.outage.tries == 1 && wait.until > lapsed, "{wait:?}");
+    assert!(wait.outage.failed_probes == 1 && wait.until > lapsed, "{wait:?}");
     let next = enter(&mut circuit, Intent::Probe, wait.until).unwrap();
     assert_eq!(circuit.report(lost, &Health::Served, &SETTINGS, wait.until, 7), None);
     assert!(!circuit.is_closed());
@@ -155,23 +155,23 @@ fn a_flapping_upstream_is_not_asked_more_often_each_time_that_it_is_back() {
 #[test]
 fn a_breaker_without_work_to_prove_it_is_closed() {
     let (mut circuit, probe_at) = opened(at(0));
-    assert_eq!(circuit.close_idle(probe_at), None);
+    assert_eq!(circuit.close_without_work(probe_at), None);
     call(&mut circuit, Intent::Probe, &Health::Answered, probe_at);
-    assert!(matches!(circuit.close_idle(probe_at), Some(Transition::Closed(_))));
+    assert!(matches!(circuit.close_without_work(probe_at), Some(Transition::Closed(_))));
     assert!(circuit.is_closed());
 }
 
 #[test]
 fn a_person_need_not_wait_for_the_next_probe() {
     let (mut circuit, _) = opened(at(0));
-    circuit.hasten(at(1));
+    circuit.probe_now(at(1));
     let probe = enter(&mut circuit, Intent::Probe, at(1)).unwrap();
-    circuit.hasten(at(1));
+    circuit.probe_now(at(1));
     assert!(enter(&mut circuit, Intent::Probe, at(1)).is_err(), "one at a time");
     circuit.report(probe, &failed(), &SETTINGS, at(1), 7);
     assert!(enter(&mut circuit, Intent::Probe, at(2)).is_err());
     let mut closed = Circuit::default();
-    closed.hasten(at(3));
+    closed.probe_now(at(3));
     assert_eq!(closed, Circuit::default());
 }
 
@@ -212,16 +212,16 @@ fn an_outage_that_could_not_be_kept_stands_until_it_is_known_to_be_over() {
     let (unwritten, probe_at) = opened(at(5_000));
     let mut failing = Circuit { probes: 5, ..Circuit::default() };
     call(&mut failing, Intent::Work, &failed(), at(5_001));
-    let stands = unwritten.in_place_of(&failing).expect("an outage that nobody knows");
+    let stands = unwritten.replacement_for(&failing).expect("an outage that nobody knows");
     assert_eq!((&stands.state, stands.probes), (&unwritten.state, 5));
     let (mut other, _) = opened(at(4_990));
-    assert_eq!(unwritten.in_place_of(&other), None, "it is known");
+    assert_eq!(unwritten.replacement_for(&other), None, "it is known");
     call(&mut other, Intent::Probe, &Health::Served, probe_at);
-    assert!(other.is_closed() && unwritten.in_place_of(&other).is_none(), "it is over");
+    assert!(other.is_closed() && unwritten.replacement_for(&other).is_none(), "it is over");
     let (mut earlier, due) = opened(at(0));
     call(&mut earlier, Intent::Probe, &Health::Served, due);
-    assert!(earlier.is_closed() && unwritten.in_place_of(&earlier).is_some(), "that was another one");
-    assert_eq!(failing.in_place_of(&Circuit::default()), None, "it tells of no outage");
+    assert!(earlier.is_closed() && unwritten.replacement_for(&earlier).is_some(), "that was another one");
+    assert_eq!(failing.replacement_for(&Circuit::default()), None, "it tells of no outage");
 }
 
 #[test]
@@ -318,7 +318,7 @@ proptest! {
                     calls += 1;
                     circuit.report(pass, &health, &SETTINGS, now, random);
                 }
-                Err(Wait { until, .. }) => now = until,
+                Err(CircuitWait { until, .. }) => now = until,
             }
         }
         prop_assert!(calls <= 80, "{} calls", calls);

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::window::RESET_MARGIN;
-use super::{Alone, Costs, Doubt, Holds, LedgerSettings, Refusal};
+use super::{Alone, Costs, Doubt, Holds, KeyRefusal, LedgerSettings};
 use crate::clock::{after, before, is_pending, is_too_far};
 use crate::points::Points;
 
@@ -32,9 +32,9 @@ pub struct Account {
     /// Refused by the upstream: no grants before this instant. Ends with the window.
     #[serde(default)]
     pub refused_until: Option<Timestamp>,
-    /// Why it was refused. Older records have no reason; there was only [`Refusal::Points`] then.
+    /// Why it was refused. Older records have no reason; there was only [`KeyRefusal::Points`] then.
     #[serde(default)]
-    pub refused_for: Refusal,
+    pub refused_for: KeyRefusal,
     /// Whether the key is no longer in the settings. It grants nothing, but its holds and its history stay.
     pub retired: bool,
     /// When the claim to read the counter ends, if a caller holds one.
@@ -126,7 +126,7 @@ impl Account {
             sequence: 0,
             paused_until: None,
             refused_until: None,
-            refused_for: Refusal::Points,
+            refused_for: KeyRefusal::Points,
             retired: false,
             reading_until: None,
             doubted: None,
@@ -177,14 +177,14 @@ impl Account {
     }
 
     /// Returns why the key rests, if the upstream refused it and no pause by hand lasts longer.
-    pub(super) fn refusal(&self, settings: &LedgerSettings, now: Timestamp) -> Option<Refusal> {
+    pub(super) fn refusal(&self, settings: &LedgerSettings, now: Timestamp) -> Option<KeyRefusal> {
         let until = self.refused_until(settings, now)?;
         (Some(until) >= self.paused_until).then_some(self.refused_for)
     }
 
     /// Rests the key, unless it was refused for longer already. A refusal for lack of points lasts at most one window,
     /// and a refusal of credentials at most an hour or one window, whichever is longer.
-    pub(super) fn refuse(&mut self, until: Timestamp, why: Refusal, settings: &LedgerSettings, now: Timestamp) {
+    pub(super) fn refuse(&mut self, until: Timestamp, why: KeyRefusal, settings: &LedgerSettings, now: Timestamp) {
         let until = until.min(after(now, longest_rest(why, settings)));
         if self.refused_until(settings, now) < Some(until) {
             (self.refused_until, self.refused_for) = (Some(until), why);
@@ -279,9 +279,9 @@ fn believed() -> bool {
 }
 
 /// Returns the longest that a refusal rests a key.
-fn longest_rest(why: Refusal, settings: &LedgerSettings) -> Duration {
+fn longest_rest(why: KeyRefusal, settings: &LedgerSettings) -> Duration {
     match why {
-        Refusal::Points => settings.window,
-        Refusal::Credentials => settings.window.max(LONGEST_CREDENTIALS_REST),
+        KeyRefusal::Points => settings.window,
+        KeyRefusal::Credentials => settings.window.max(LONGEST_CREDENTIALS_REST),
     }
 }

@@ -63,14 +63,14 @@ pub enum CallEnd {
         /// When the key can be used again.
         until: Timestamp,
         /// Why it was refused.
-        why: Refusal,
+        why: KeyRefusal,
     },
 }
 
 /// Why a key was refused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Refusal {
+pub enum KeyRefusal {
     /// Its points are spent.
     #[default]
     Points,

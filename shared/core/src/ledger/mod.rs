@@ -39,11 +39,11 @@ mod window;
 
 pub use account::{Account, KeyState, WindowRecord};
 pub use costs::{Alone, CostClass, Costs, ENOUGH};
-pub use hold::{CallEnd, Hold, HoldId, HoldState, Refusal};
+pub use hold::{CallEnd, Hold, HoldId, HoldState, KeyRefusal};
 pub use holds::Holds;
 pub use pool::{Changes, Ledger};
 pub use reading::{Reading, ReadingClaim};
-pub use reserve::{Ask, Grant, Reservation, Wait};
+pub use reserve::{Ask, Grant, KeyWait, Reservation};
 pub use settings::{Bounds, LedgerSettings, Tail};
 pub use status::KeyStatus;
 pub use window::Doubt;

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use super::hold::HOLD_MARGIN;
 use super::status::wants_reading;
 use super::{
-    Account, Ask, CallEnd, Costs, Grant, Hold, HoldId, HoldState, KeyId, KeyState, KeyStatus, LedgerSettings, Reading,
-    ReadingClaim, Refusal, Reservation, Wait, WindowRecord,
+    Account, Ask, CallEnd, Costs, Grant, Hold, HoldId, HoldState, KeyId, KeyRefusal, KeyState, KeyStatus, KeyWait,
+    LedgerSettings, Reading, ReadingClaim, Reservation, WindowRecord,
 };
 use crate::clock::after;
 use crate::points::Points;
@@ -93,9 +93,9 @@ impl Ledger {
             return unpriceable;
         }
         let fitting = |room| self.earliest_that_fits(ask, room, now);
-        let loan = fitting(cheapest_message).or_else(|| fitting(smallest)).or_else(|| self.tail_of(ask, now));
-        match loan {
-            Some((key, taken, amount)) => Reservation::Granted(self.lend(key, taken, amount, ask.call_timeout, now)),
+        let choice = fitting(cheapest_message).or_else(|| fitting(smallest)).or_else(|| self.tail_of(ask, now));
+        match choice {
+            Some((key, taken, amount)) => Reservation::Granted(self.grant(key, taken, amount, ask.call_timeout, now)),
             None => Reservation::Refused { waits: self.waits(smallest, ask.priority, now) },
         }
     }
@@ -124,7 +124,7 @@ impl Ledger {
         (!amount.is_zero()).then(|| (key.clone(), taken, amount))
     }
 
-    fn lend(&mut self, key: KeyId, taken: Vec<usize>, amount: Points, timeout: Duration, now: Timestamp) -> Grant {
+    fn grant(&mut self, key: KeyId, taken: Vec<usize>, amount: Points, timeout: Duration, now: Timestamp) -> Grant {
         let account = self.accounts.entry(key.clone()).or_insert_with(Account::unread);
         let hold = HoldId { key: key.clone(), sequence: account.next_sequence() };
         account.begin_alone(hold.sequence, u32::try_from(taken.iter().sum::<usize>()).unwrap_or(u32::MAX));
@@ -135,14 +135,14 @@ impl Ledger {
         Grant { hold, amount, taken }
     }
 
-    fn waits(&self, needed: Points, priority: bool, now: Timestamp) -> Vec<Wait> {
+    fn waits(&self, needed: Points, priority: bool, now: Timestamp) -> Vec<KeyWait> {
         let in_use = self.accounts.iter().filter(|(_, account)| !account.retired);
-        let mut waits: Vec<Wait> = in_use
+        let mut waits: Vec<KeyWait> = in_use
             .map(|(key, account)| {
                 let status = self.describe(key, account, now);
                 let free = if priority { status.free.saturating_add(status.reserved) } else { status.free };
-                let until = (status.state != KeyState::Stale).then(|| status.lends_at(needed));
-                Wait { key: key.clone(), needed, free, until }
+                let until = (status.state != KeyState::Stale).then(|| status.grants_at(needed));
+                KeyWait { key: key.clone(), needed, free, until }
             })
             .collect();
         waits.sort_by_key(|wait| wait.until);
@@ -160,7 +160,7 @@ impl Ledger {
             CallEnd::NotBilled | CallEnd::Refused { .. } => account.holds.remove(hold.sequence).is_some(),
         };
         if let CallEnd::Refused { until, why } = end {
-            account.refused += u64::from(known && why == Refusal::Points);
+            account.refused += u64::from(known && why == KeyRefusal::Points);
             account.refuse(until, why, &self.settings, now);
         }
         self.changes.accounts.insert(hold.key.clone());

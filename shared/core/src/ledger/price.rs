@@ -67,7 +67,7 @@ impl Ledger {
 
     /// Returns the least free amount for which `account` grants a unit now, if that may be less than what an ask
     /// declares.
-    pub(super) fn lends_from(&self, account: &Account, now: Timestamp) -> Option<Points> {
+    pub(super) fn smallest_grant(&self, account: &Account, now: Timestamp) -> Option<Points> {
         let tail = self.tail_needs().filter(|_| self.is_exact(account, now));
         tail.into_iter().chain(self.bound(1)).min()
     }

@@ -115,7 +115,7 @@ pub enum Reservation {
     /// Do not call now. This is not a failure: points come back at the earliest of the waits.
     Refused {
         /// What each key would need, soonest first.
-        waits: Vec<Wait>,
+        waits: Vec<KeyWait>,
     },
     /// The call can never be made: its most expensive unit is larger than the whole window of every key.
     Unpriceable {
@@ -128,7 +128,7 @@ pub enum Reservation {
 
 /// Why a key grants nothing, and until when.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Wait {
+pub struct KeyWait {
     /// The key.
     pub key: KeyId,
     /// The cheapest unit that a grant could start with.

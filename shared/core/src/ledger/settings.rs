@@ -51,7 +51,7 @@ pub enum Tail {
 
 impl LedgerSettings {
     /// Settings without guard and reserve, for an upstream that bills nothing after a call has ended.
-    pub const fn plain(window: Duration) -> LedgerSettings {
+    pub const fn without_reserve(window: Duration) -> LedgerSettings {
         LedgerSettings {
             guard: Points::ZERO,
             reserve: Points::ZERO,

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::window::RESET_MARGIN;
-use super::{Account, Doubt, KeyId, KeyState, Ledger, LedgerSettings, Refusal};
+use super::{Account, Doubt, KeyId, KeyRefusal, KeyState, Ledger, LedgerSettings};
 use crate::clock::{after, before};
 use crate::points::Points;
 
@@ -38,13 +38,13 @@ pub struct KeyStatus {
     /// When the reserve is released to all asks.
     pub released_at: Timestamp,
     /// The least free amount for which it grants a unit now, if that may be less than what an ask declares.
-    pub lends_from: Option<Points>,
+    pub smallest_grant: Option<Points>,
     /// Whether a caller is reading the counter now, so that the key may soon grant points.
     pub being_read: bool,
     /// How many calls the upstream has ever refused for lack of points.
     pub refused: u64,
     /// Why it rests, if the upstream refused it; `None` for a pause by hand.
-    pub refusal: Option<Refusal>,
+    pub refusal: Option<KeyRefusal>,
     /// What is in doubt until the key is read again.
     pub doubt: Option<Doubt>,
     /// The part of `unconfirmed` that is held by calls that got no answer and may still be billed.
@@ -56,7 +56,7 @@ pub struct KeyStatus {
 impl KeyStatus {
     /// Returns when the key may grant `needed` to any ask, if it cannot now. This is when the reserve is released or
     /// when a lost call can no longer be billed, if that frees enough, and otherwise when the key renews.
-    pub fn lends_at(&self, needed: Points) -> Timestamp {
+    pub fn grants_at(&self, needed: Points) -> Timestamp {
         let whole = self.free.saturating_add(self.reserved);
         let released = (!self.reserved.is_zero() && whole >= needed).then_some(self.released_at);
         let kept = self.reserve.saturating_sub(self.reserved);
@@ -68,7 +68,7 @@ impl KeyStatus {
     /// Returns whether the key may grant `needed` within moments: a caller is reading its counter, or the calls in
     /// flight hold so much that what they free may be enough. What is freed fills the reserve first, which only
     /// `priority` may use.
-    pub fn may_soon_lend(&self, needed: Points, priority: bool) -> bool {
+    pub fn may_soon_grant(&self, needed: Points, priority: bool) -> bool {
         let kept = if priority { Points::ZERO } else { self.reserve };
         let due = self.held.saturating_sub(self.lost);
         let most = self.free.saturating_add(self.reserved).saturating_add(due).saturating_sub(kept);
@@ -97,7 +97,7 @@ impl Ledger {
             reset_at: account.reset_at,
             renews_at: account.renews_at(&self.settings, now),
             released_at: before(account.reset_at, self.settings.release()),
-            lends_from: self.lends_from(account, now),
+            smallest_grant: self.smallest_grant(account, now),
             being_read: account.is_being_read(now),
             refused: account.refused,
             refusal: account.refusal(&self.settings, now),

@@ -12,8 +12,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    Account, Ask, CallEnd, Grant, Hold, HoldId, HoldState, KeyId, KeyState, KeyStatus, Ledger, LedgerSettings, Reading,
-    Refusal, Reservation,
+    Account, Ask, CallEnd, Grant, Hold, HoldId, HoldState, KeyId, KeyRefusal, KeyState, KeyStatus, Ledger,
+    LedgerSettings, Reading, Reservation,
 };
 use crate::clock::{after, before};
 use crate::points::Points;
@@ -45,7 +45,7 @@ fn ask(messages: &[&[u64]]) -> Ask {
 }
 
 fn settings(guard: u64) -> LedgerSettings {
-    LedgerSettings { guard: Points::whole(guard), ..LedgerSettings::plain(WINDOW) }
+    LedgerSettings { guard: Points::whole(guard), ..LedgerSettings::without_reserve(WINDOW) }
 }
 
 /// A ledger with one key. The key was read twice at the start, so that its limit is sure: nothing spent, an hour to go.
@@ -108,8 +108,8 @@ fn settling_again_changes_nothing() {
         CallEnd::Answered(reading(100, 7, 3_600, START)),
         CallEnd::Lost,
         CallEnd::NotBilled,
-        CallEnd::Refused { until: at(60), why: Refusal::Points },
-        CallEnd::Refused { until: at(60), why: Refusal::Credentials },
+        CallEnd::Refused { until: at(60), why: KeyRefusal::Points },
+        CallEnd::Refused { until: at(60), why: KeyRefusal::Credentials },
     ];
     for end in ends {
         let mut ledger = ledger(100, 0);
@@ -169,7 +169,8 @@ fn the_reserve_is_for_priority_and_given_back_in_the_last_tenth() {
 
 #[test]
 fn the_reserve_comes_back_before_the_edge_of_a_short_window() {
-    let short = LedgerSettings { reserve: Points::whole(50), ..LedgerSettings::plain(Duration::from_secs(10)) };
+    let short =
+        LedgerSettings { reserve: Points::whole(50), ..LedgerSettings::without_reserve(Duration::from_secs(10)) };
     let mut ledger = Ledger::new(short, BTreeMap::new());
     ledger.configure(&[key("a")]);
     read(&mut ledger, reading(1_000, 0, 10, START), START);
@@ -275,7 +276,7 @@ fn a_window_that_outlives_its_estimate_goes_on() {
 fn a_pause_by_hand_outlives_the_window_and_a_refusal_does_not() {
     let mut ledger = ledger(100, 0);
     let calls = [grant(&mut ledger, 1, at(3_590)), grant(&mut ledger, 1, at(3_590))];
-    ledger.settle(&calls[0].hold, CallEnd::Refused { until: at(7_000), why: Refusal::Points }, at(3_591));
+    ledger.settle(&calls[0].hold, CallEnd::Refused { until: at(7_000), why: KeyRefusal::Points }, at(3_591));
     ledger.settle(&calls[1].hold, CallEnd::Answered(reading(100, 0, 3_599, at(3_601))), at(3_601));
     assert_eq!(status(&mut ledger, at(3_601)).state, KeyState::Open);
     let call = grant(&mut ledger, 1, at(7_190));
@@ -290,13 +291,13 @@ fn a_pause_by_hand_outlives_the_window_and_a_refusal_does_not() {
 #[test]
 fn the_longer_rest_stands_and_says_why() {
     let mut ledger = ledger(100, 0);
-    let rests = [(30, Refusal::Points), (50, Refusal::Credentials), (40, Refusal::Points)];
+    let rests = [(30, KeyRefusal::Points), (50, KeyRefusal::Credentials), (40, KeyRefusal::Points)];
     let calls = rests.map(|_| grant(&mut ledger, 1, START));
     for (call, (until, why)) in calls.iter().zip(rests) {
         ledger.settle(&call.hold, CallEnd::Refused { until: at(until), why }, START);
     }
     let rest = |ledger: &mut Ledger, now| (status(ledger, now).renews_at, status(ledger, now).refusal);
-    assert_eq!(rest(&mut ledger, at(49)), (at(50), Some(Refusal::Credentials)));
+    assert_eq!(rest(&mut ledger, at(49)), (at(50), Some(KeyRefusal::Credentials)));
     assert_eq!(status(&mut ledger, START).refused, 2, "for lack of points");
     assert!(ledger.pause(&key("a"), Some(at(60))));
     assert_eq!(rest(&mut ledger, at(49)), (at(60), None), "by hand, and for longer");
@@ -310,7 +311,7 @@ fn a_record_from_before_refusals_had_reasons_is_read() {
     let account: Account = serde_json::from_str(record).expect("a record");
     let mut ledger = Ledger::new(settings(0), BTreeMap::from([(key("a"), account)]));
     let status = status(&mut ledger, START);
-    assert_eq!((status.state, status.refusal, status.refused), (KeyState::Paused, Some(Refusal::Points), 2));
+    assert_eq!((status.state, status.refusal, status.refused), (KeyState::Paused, Some(KeyRefusal::Points), 2));
 }
 
 #[test]
@@ -332,8 +333,8 @@ fn changes_name_what_a_store_must_write() {
     let created = ledger.take_changes();
     assert_eq!((created.accounts.len(), created.holds.len()), (1, 0));
     let hold = grant(&mut ledger, 10, START).hold;
-    let lent = ledger.take_changes();
-    assert!(lent.accounts.contains(&key("a")) && lent.holds.contains(&hold));
+    let granted = ledger.take_changes();
+    assert!(granted.accounts.contains(&key("a")) && granted.holds.contains(&hold));
     ledger.settle(&hold, CallEnd::NotBilled, START);
     assert!(ledger.take_changes().holds.contains(&hold));
     assert!(ledger.accounts()[&key("a")].holds.get(hold.sequence).is_none(), "what is not there any more was dropped");

@@ -71,7 +71,7 @@ pub trait KeyPool: Send + Sync {
     /// to their queue and then forgets them. A caller that exits in between delays them by the lease and may cause one
     /// to be sent twice. A claim that ends later than any claim can was made by a clock that was ahead, and counts as
     /// lapsed.
-    async fn lend_parked(&self, queue: &str, max: usize, lease: Duration) -> PortResult<Vec<Parked>>;
+    async fn claim_parked(&self, queue: &str, max: usize, lease: Duration) -> PortResult<Vec<Parked>>;
 
     /// Deletes parked messages, except those that were parked again since they were claimed.
     async fn forget_parked(&self, messages: &[Parked]) -> PortResult<()>;

@@ -148,7 +148,7 @@ pub struct DeadLetter {
     /// Why it was moved.
     pub reason: String,
     /// When it was moved.
-    pub died_at: Timestamp,
+    pub dead_lettered_at: Timestamp,
 }
 
 /// The number of messages in a queue, by state.
@@ -161,7 +161,8 @@ pub struct Counts {
     /// Messages that were sent or released with a delay that has not passed.
     pub delayed: u64,
     /// Dead letters.
-    pub dead: u64,
+    #[serde(rename = "dead")]
+    pub dead_letters: u64,
 }
 
 impl Counts {

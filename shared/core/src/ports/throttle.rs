@@ -41,7 +41,8 @@ pub trait Throttle: Send + Sync {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Concurrency {
     /// The value last set. `None` if it was never set: the worker's own default applies.
-    pub set: Option<u32>,
+    #[serde(rename = "set")]
+    pub limit: Option<u32>,
     /// Whether an operator has paused the worker.
     pub paused: bool,
 }
@@ -49,6 +50,6 @@ pub struct Concurrency {
 impl Concurrency {
     /// Returns how many invocations may run of a worker whose own default is `default`.
     pub fn effective(self, default: u32) -> u32 {
-        if self.paused { 0 } else { self.set.unwrap_or(default) }
+        if self.paused { 0 } else { self.limit.unwrap_or(default) }
     }
 }

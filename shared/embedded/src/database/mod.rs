@@ -34,7 +34,7 @@ pub enum Mode {
 
 /// The kind of rows that a new file is laid out for. An existing file keeps its layout and works either way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rows {
+pub enum RowSize {
     /// Rows that are found and changed one by one: pages of 4 KiB, SQLite's default.
     Small,
     /// Rows of some hundred bytes, written in bulk: pages of 16 KiB. Four rows of 800 bytes leave a fifth of a small
@@ -42,11 +42,11 @@ pub enum Rows {
     Large,
 }
 
-impl Rows {
+impl RowSize {
     fn page_bytes(self) -> u32 {
         match self {
-            Rows::Small => 4 * 1024,
-            Rows::Large => 16 * 1024,
+            RowSize::Small => 4 * 1024,
+            RowSize::Large => 16 * 1024,
         }
     }
 }
@@ -76,11 +76,16 @@ impl Database {
     /// does not have yet. Migrations are numbered by position: append to them and never change one. A file that a newer
     /// version has migrated further is refused.
     pub fn open(path: &Path, migrations: &'static [&'static str], mode: Mode) -> PortResult<Database> {
-        Database::open_for(Rows::Small, path, migrations, mode)
+        Database::open_for(RowSize::Small, path, migrations, mode)
     }
 
     /// Like [`Database::open`], and lays out a new file for `rows`.
-    pub fn open_for(rows: Rows, path: &Path, migrations: &'static [&'static str], mode: Mode) -> PortResult<Database> {
+    pub fn open_for(
+        rows: RowSize,
+        path: &Path,
+        migrations: &'static [&'static str],
+        mode: Mode,
+    ) -> PortResult<Database> {
         Database::start(path, open::open_writer(path, migrations, mode, rows)?, mode)
     }
 
@@ -92,7 +97,7 @@ impl Database {
         mode: Mode,
         look: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> PortResult<(Database, T)> {
-        let connection = open::open_writer(path, migrations, mode, Rows::Small)?;
+        let connection = open::open_writer(path, migrations, mode, RowSize::Small)?;
         let seen = look(&connection).map_err(|error| open::explain(path, error))?;
         Ok((Database::start(path, connection, mode)?, seen))
     }

@@ -7,7 +7,7 @@ use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use stint_core::ports::{PortError, PortResult};
 
 use super::damage::reason;
-use super::{Mode, Rows};
+use super::{Mode, RowSize};
 
 /// How many times the busy handler retries before it gives up, and how long it waits in between: 30 s in all. SQLite's
 /// own handler waits up to 100 ms at a time and then loses every race against a process that commits group after group,
@@ -23,7 +23,7 @@ const CHECKPOINT_PAGES: u32 = 4_000;
 const STATEMENTS: usize = 64;
 
 /// Opens the connection for writing, and applies the missing migrations.
-pub(super) fn open_writer(path: &Path, migrations: &[&str], mode: Mode, rows: Rows) -> PortResult<Connection> {
+pub(super) fn open_writer(path: &Path, migrations: &[&str], mode: Mode, rows: RowSize) -> PortResult<Connection> {
     let opened = Connection::open(path).and_then(|mut connection| {
         prepare(&mut connection)?;
         // The first write, which turns the log on, fixes the page size; an existing file keeps its own.

@@ -13,7 +13,7 @@ use rusqlite::Connection;
 use stint_core::clock::Clock;
 use stint_core::ledger::{Ledger, LedgerSettings};
 use stint_core::ports::PortResult;
-use stint_core::steps::{Step, Steps, Waiting};
+use stint_core::steps::{LedgerStep, PendingSteps, Steps};
 
 use super::load::{self, Loaded};
 use super::save;
@@ -29,13 +29,13 @@ pub(super) struct Batcher {
 struct Shared {
     settings: LedgerSettings,
     clock: Arc<dyn Clock>,
-    waiting: Waiting,
+    waiting: PendingSteps,
     ledger: Mutex<Option<Loaded>>,
 }
 
 impl Batcher {
     pub(super) fn new(database: &Database, settings: LedgerSettings, clock: Arc<dyn Clock>) -> Batcher {
-        let shared = Shared { settings, clock, waiting: Waiting::default(), ledger: Mutex::new(None) };
+        let shared = Shared { settings, clock, waiting: PendingSteps::default(), ledger: Mutex::new(None) };
         Batcher { database: database.clone(), shared: Arc::new(shared) }
     }
 
@@ -65,13 +65,13 @@ impl Batcher {
             // A write that never had its turn leaves its list waiting; those steps get the same error.
             let steps = lock(&taken).take().unwrap_or_else(|| shared.waiting.take());
             let lost = written.err().map(|error| error.to_string());
-            steps.into_iter().for_each(|step| step.answer(lost.as_deref()));
+            steps.into_iter().for_each(|step| step.finish(lost.as_deref()));
         });
     }
 }
 
 impl Shared {
-    fn apply(&self, connection: &Connection, steps: &mut [Box<dyn Step>]) -> rusqlite::Result<()> {
+    fn apply(&self, connection: &Connection, steps: &mut [Box<dyn LedgerStep>]) -> rusqlite::Result<()> {
         // Taken out while it is used: if anything below fails, the next batch loads the ledger from the file.
         let kept = lock(&self.ledger).take();
         let now = self.clock.now();

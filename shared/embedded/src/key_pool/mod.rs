@@ -65,7 +65,7 @@ impl LedgerStore for SqliteKeyPool {
         self.queues.write("park messages", move |connection| parked::park(connection, &messages)).await
     }
 
-    async fn lend_stored(&self, queue: &str, max: usize, lease: Duration) -> PortResult<Vec<Parked>> {
+    async fn claim_stored(&self, queue: &str, max: usize, lease: Duration) -> PortResult<Vec<Parked>> {
         let (queue, clock) = (queue.to_owned(), self.clock.clone());
         let write = self.queues.write("lend parked messages", move |connection| {
             let claimed_until = millis_after(&*clock, lease.min(LONGEST_CLAIM));

@@ -162,7 +162,7 @@ impl QueueId {
             visible: count("SELECT count(*) FROM messages WHERE queue = ?1 AND visible_at <= ?2", &[self.0, now])?,
             in_flight: count(hidden, &[self.0, now, 1])?,
             delayed: count(hidden, &[self.0, now, 0])?,
-            dead: count("SELECT count(*) FROM dead_letters WHERE queue = ?1", &[self.0])?,
+            dead_letters: count("SELECT count(*) FROM dead_letters WHERE queue = ?1", &[self.0])?,
         })
     }
 
@@ -177,7 +177,7 @@ impl QueueId {
                 body: row.get(1)?,
                 receive_count: row.get(2)?,
                 reason: row.get(3)?,
-                died_at: from_millis(row.get(4)?),
+                dead_lettered_at: from_millis(row.get(4)?),
             })
         })?;
         rows.collect()

@@ -17,16 +17,16 @@ const TOLD: u32 = 100;
 
 /// How much of a file is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Depth {
+pub enum CheckDepth {
     /// Its pages and tables. Reads the file once.
     Quick,
     /// Also its indexes against its tables, references between rows, and every document.
-    Whole,
+    Full,
 }
 
 /// The result of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Checked {
+pub struct CheckReport {
     /// The length of the file, without its log.
     pub bytes: u64,
     /// What is wrong; empty for a sound file.
@@ -37,14 +37,14 @@ pub struct Checked {
 
 /// Checks the file at `path`, which other processes may use meanwhile. An error means that the file could not be
 /// checked, not that it is damaged.
-pub fn check(path: &Path, spec: Option<&FileSpec>, depth: Depth) -> PortResult<Checked> {
+pub fn check(path: &Path, spec: Option<&FileSpec>, depth: CheckDepth) -> PortResult<CheckReport> {
     let bytes = path.metadata().map(|metadata| metadata.len()).unwrap_or_default();
     match look(path, spec, depth) {
-        Ok((findings, newer_schema)) => Ok(Checked { bytes, findings, newer_schema }),
+        Ok((findings, newer_schema)) => Ok(CheckReport { bytes, findings, newer_schema }),
         // Data that SQLite cannot read is a finding, not an error.
         Err(error) if remedy(&error).is_some() => {
             let finding = Finding::new(FindingKind::Unreadable, error.to_string());
-            Ok(Checked { bytes, findings: vec![finding], newer_schema: None })
+            Ok(CheckReport { bytes, findings: vec![finding], newer_schema: None })
         }
         Err(error) => Err(failed("check a file", path, &error)),
     }
@@ -63,7 +63,7 @@ pub(super) fn open_untouched(path: &Path) -> rusqlite::Result<Connection> {
 pub(super) fn findings(
     connection: &Connection,
     spec: Option<&FileSpec>,
-    depth: Depth,
+    depth: CheckDepth,
 ) -> rusqlite::Result<(Vec<Finding>, Option<i64>)> {
     let mut findings = integrity(connection, depth)?;
     let schema: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
@@ -72,7 +72,7 @@ pub(super) fn findings(
         return Ok((findings, Some(schema)));
     };
     findings.extend(missing(connection, applied)?);
-    if depth == Depth::Whole {
+    if depth == CheckDepth::Full {
         findings.extend(foreign(connection)?);
         if !findings.iter().any(|finding| finding.kind == FindingKind::Page) {
             findings.extend(broken_rows(connection, spec)?.into_iter().map(|broken| broken.finding()));
@@ -84,13 +84,13 @@ pub(super) fn findings(
 pub(super) fn look(
     path: &Path,
     spec: Option<&FileSpec>,
-    depth: Depth,
+    depth: CheckDepth,
 ) -> rusqlite::Result<(Vec<Finding>, Option<i64>)> {
     findings(&open_untouched(path)?, spec, depth)
 }
 
-fn integrity(connection: &Connection, depth: Depth) -> rusqlite::Result<Vec<Finding>> {
-    let check = if depth == Depth::Whole { "integrity_check" } else { "quick_check" };
+fn integrity(connection: &Connection, depth: CheckDepth) -> rusqlite::Result<Vec<Finding>> {
+    let check = if depth == CheckDepth::Full { "integrity_check" } else { "quick_check" };
     let mut statement = connection.prepare(&format!("PRAGMA {check}({TOLD})"))?;
     let lines = statement.query_map([], |row| row.get::<_, String>(0))?;
     let mut findings = Vec::new();
@@ -148,7 +148,7 @@ fn foreign(connection: &Connection) -> rusqlite::Result<Vec<Finding>> {
     let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(2)?)))?;
     let finding = |row: Result<(String, String), Error>| {
         row.map(|(table, parent)| {
-            Finding::new(FindingKind::LeftRow, format!("a row of {table} names no row of {parent}"))
+            Finding::new(FindingKind::UnremovableRow, format!("a row of {table} names no row of {parent}"))
         })
     };
     rows.take(TOLD as usize).map(finding).collect()

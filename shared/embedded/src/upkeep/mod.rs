@@ -6,25 +6,25 @@
 mod check;
 mod count;
 mod repair;
-mod restored;
+mod restore;
 mod rows;
 mod salvage;
 mod scan;
 mod snapshot;
-mod stops;
 #[cfg(test)]
 mod tests;
+mod unclean_stop;
 
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-pub use check::{Checked, Depth, check};
-pub use repair::{How, Repaired, repair, try_repair};
-pub use restored::forget_the_present;
+pub use check::{CheckDepth, CheckReport, check};
+pub use repair::{RepairKind, RepairReport, repair, try_repair};
+pub use restore::prepare_restored_files;
 pub use salvage::TableCount;
-pub use snapshot::{Copied, CopyProgress, Snapshot};
-pub use stops::{hosts, was_killed};
+pub use snapshot::{CopiedFile, CopyProgress, Snapshot};
+pub use unclean_stop::{had_unclean_stop, hosts};
 
 /// An SQLite file that an installation may have.
 #[derive(Clone, Copy)]
@@ -41,7 +41,7 @@ pub struct FileSpec {
 #[derive(Clone, Copy)]
 pub enum RowRule {
     /// The text in a column can be decoded.
-    Reads {
+    Decodes {
         /// The table.
         table: &'static str,
         /// The column that identifies a row.
@@ -55,7 +55,7 @@ pub enum RowRule {
         removable: bool,
     },
     /// A column refers to a row of another table.
-    Belongs {
+    References {
         /// The table.
         table: &'static str,
         /// The referring column.
@@ -66,7 +66,7 @@ pub enum RowRule {
         key: &'static str,
     },
     /// A table has exactly one row.
-    One {
+    SingleRow {
         /// The table.
         table: &'static str,
         /// The statement that creates the row.
@@ -78,8 +78,10 @@ impl RowRule {
     /// Returns the table and, in SQL, the column of the rule.
     fn about(&self) -> (&'static str, String) {
         match *self {
-            RowRule::Reads { table, column, .. } | RowRule::Belongs { table, column, .. } => (table, quoted(column)),
-            RowRule::One { table, .. } => (table, "1".to_owned()),
+            RowRule::Decodes { table, column, .. } | RowRule::References { table, column, .. } => {
+                (table, quoted(column))
+            }
+            RowRule::SingleRow { table, .. } => (table, "1".to_owned()),
         }
     }
 }
@@ -102,7 +104,8 @@ pub enum FindingKind {
     /// A row refers to nothing, or cannot be decoded. It is removed.
     Row,
     /// A row cannot be decoded, and no repair removes it.
-    LeftRow,
+    #[serde(rename = "left_row")]
+    UnremovableRow,
     /// Pages are damaged, or tables are missing. Everything that can be read is copied into a new file.
     Page,
     /// Nothing in the file can be read.

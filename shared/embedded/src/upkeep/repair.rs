@@ -26,15 +26,16 @@ use stint_core::ports::{PortError, PortResult};
 use super::check::{findings, open_untouched};
 use super::rows::broken_rows;
 use super::salvage::{TableCount, salvage};
-use super::{Depth, FileSpec, Finding, FindingKind, kill_point, quoted};
+use super::{CheckDepth, FileSpec, Finding, FindingKind, kill_point, quoted};
 use crate::database::damage::{failed, remedy};
 use crate::database::{Mode, open};
 
 /// What a repair has done, or would do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Repaired {
+pub struct RepairReport {
     /// The kind of repair.
-    pub how: How,
+    #[serde(rename = "how")]
+    pub kind: RepairKind,
     /// The copy of the original file; `None` if nothing was written.
     pub copy: Option<PathBuf>,
     /// The rows kept and lost, for each table that has lost rows, or for all tables of a new file.
@@ -46,7 +47,7 @@ pub struct Repaired {
 /// The kind of a repair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum How {
+pub enum RepairKind {
     /// Nothing can be done.
     Nothing,
     /// The file itself was changed: indexes were rebuilt, rows were removed.
@@ -55,62 +56,64 @@ pub enum How {
     Rebuilt,
 }
 
-/// Repairs the findings `found` in the file at `path`. The caller holds [`crate::FolderLock::alone`]. The name of the
+/// Repairs the findings `found` in the file at `path`. The caller holds [`crate::FolderLock::exclusive`]. The name of the
 /// copy is the file's name with `stamp`.
-pub fn repair(path: &Path, spec: Option<&FileSpec>, found: &[Finding], stamp: &str) -> PortResult<Repaired> {
+pub fn repair(path: &Path, spec: Option<&FileSpec>, found: &[Finding], stamp: &str) -> PortResult<RepairReport> {
     let copy = copy_aside(path, stamp).map_err(|error| cannot("copy", path, error))?;
     kill_point();
-    let outcome = match how(found) {
-        How::Nothing => Ok(Repaired { how: How::Nothing, copy: None, tables: Vec::new(), left: found.to_vec() }),
-        How::InPlace => match mend(path, spec) {
+    let outcome = match repair_kind(found) {
+        RepairKind::Nothing => {
+            Ok(RepairReport { kind: RepairKind::Nothing, copy: None, tables: Vec::new(), left: found.to_vec() })
+        }
+        RepairKind::InPlace => match mend(path, spec) {
             Ok(Some(mended)) => Ok(mended),
             Ok(None) => rebuild(path, spec),
             Err(error) if remedy(&error).is_some() => rebuild(path, spec),
             Err(error) => Err(error),
         },
-        How::Rebuilt => rebuild(path, spec),
+        RepairKind::Rebuilt => rebuild(path, spec),
     };
     match outcome {
-        Ok(repaired) => Ok(Repaired { copy: Some(copy), ..repaired }),
+        Ok(repaired) => Ok(RepairReport { copy: Some(copy), ..repaired }),
         Err(error) if remedy(&error).is_some() => {
             let left = vec![Finding::new(FindingKind::Unreadable, error.to_string())];
-            Ok(Repaired { how: How::Nothing, copy: Some(copy), tables: Vec::new(), left })
+            Ok(RepairReport { kind: RepairKind::Nothing, copy: Some(copy), tables: Vec::new(), left })
         }
         Err(error) => Err(failed("repair a file", path, &error)),
     }
 }
 
 /// Returns what [`repair`] would do, by doing the same in a file beside the damaged one, which is then removed.
-pub fn try_repair(path: &Path, spec: Option<&FileSpec>, found: &[Finding]) -> PortResult<Repaired> {
-    let tried = || -> rusqlite::Result<Repaired> {
-        let how = how(found);
-        let tables = match how {
-            How::Nothing => Vec::new(),
-            How::InPlace => would_remove(path, spec)?,
-            How::Rebuilt => New::of(path, spec)?.tables.clone(),
+pub fn try_repair(path: &Path, spec: Option<&FileSpec>, found: &[Finding]) -> PortResult<RepairReport> {
+    let tried = || -> rusqlite::Result<RepairReport> {
+        let kind = repair_kind(found);
+        let tables = match kind {
+            RepairKind::Nothing => Vec::new(),
+            RepairKind::InPlace => would_remove(path, spec)?,
+            RepairKind::Rebuilt => New::of(path, spec)?.tables.clone(),
         };
-        Ok(Repaired { how, copy: None, tables, left: left_of(found, how) })
+        Ok(RepairReport { kind, copy: None, tables, left: left_of(found, kind) })
     };
     match tried() {
         Ok(repaired) => Ok(repaired),
         Err(error) if remedy(&error).is_some() => {
             let left = vec![Finding::new(FindingKind::Unreadable, error.to_string())];
-            Ok(Repaired { how: How::Nothing, copy: None, tables: Vec::new(), left })
+            Ok(RepairReport { kind: RepairKind::Nothing, copy: None, tables: Vec::new(), left })
         }
         Err(error) => Err(failed("try to repair a file", path, &error)),
     }
 }
 
-fn how(found: &[Finding]) -> How {
-    match found.iter().map(|finding| finding.kind).filter(|kind| *kind != FindingKind::LeftRow).max() {
-        None | Some(FindingKind::LeftRow | FindingKind::Unreadable) => How::Nothing,
-        Some(FindingKind::Index | FindingKind::Row) => How::InPlace,
-        Some(FindingKind::Page) => How::Rebuilt,
+fn repair_kind(found: &[Finding]) -> RepairKind {
+    match found.iter().map(|finding| finding.kind).filter(|kind| *kind != FindingKind::UnremovableRow).max() {
+        None | Some(FindingKind::UnremovableRow | FindingKind::Unreadable) => RepairKind::Nothing,
+        Some(FindingKind::Index | FindingKind::Row) => RepairKind::InPlace,
+        Some(FindingKind::Page) => RepairKind::Rebuilt,
     }
 }
 
-fn left_of(found: &[Finding], how: How) -> Vec<Finding> {
-    let is_left = |finding: &&Finding| how == How::Nothing || finding.kind == FindingKind::LeftRow;
+fn left_of(found: &[Finding], kind: RepairKind) -> Vec<Finding> {
+    let is_left = |finding: &&Finding| kind == RepairKind::Nothing || finding.kind == FindingKind::UnremovableRow;
     found.iter().filter(is_left).cloned().collect()
 }
 
@@ -135,7 +138,7 @@ fn copy_aside(path: &Path, stamp: &str) -> io::Result<PathBuf> {
 }
 
 /// Rebuilds indexes and removes rows. Returns `None` if pages turn out to be damaged.
-fn mend(path: &Path, spec: Option<&FileSpec>) -> rusqlite::Result<Option<Repaired>> {
+fn mend(path: &Path, spec: Option<&FileSpec>) -> rusqlite::Result<Option<RepairReport>> {
     let mut connection = Connection::open(path)?;
     open::prepare(&mut connection)?;
     open::write_ahead(&connection, Mode::Shared)?;
@@ -145,14 +148,14 @@ fn mend(path: &Path, spec: Option<&FileSpec>) -> rusqlite::Result<Option<Repaire
     transaction.execute_batch("REINDEX")?;
     kill_point();
     let tables = remove_broken(&transaction, spec)?;
-    let (left, _) = findings(&transaction, spec, Depth::Whole)?;
-    if left.iter().any(|finding| finding.kind != FindingKind::LeftRow) {
+    let (left, _) = findings(&transaction, spec, CheckDepth::Full)?;
+    if left.iter().any(|finding| finding.kind != FindingKind::UnremovableRow) {
         return Ok(None);
     }
     kill_point();
     transaction.commit()?;
     kill_point();
-    Ok(Some(Repaired { how: How::InPlace, copy: None, tables, left }))
+    Ok(Some(RepairReport { kind: RepairKind::InPlace, copy: None, tables, left }))
 }
 
 /// Creates the indexes that belong to the file's schema and are missing.
@@ -243,11 +246,11 @@ impl Drop for New {
     }
 }
 
-fn rebuild(path: &Path, spec: Option<&FileSpec>) -> rusqlite::Result<Repaired> {
+fn rebuild(path: &Path, spec: Option<&FileSpec>) -> rusqlite::Result<RepairReport> {
     take_log_in(path)?;
     kill_point();
     let new = New::of(path, spec)?;
-    let (left, _) = super::check::look(&new.path, spec, Depth::Whole)?;
+    let (left, _) = super::check::look(&new.path, spec, CheckDepth::Full)?;
     kill_point();
     // The old log is empty. Beside the new file it would belong to another file.
     let placed = sync(&new.path).and_then(|()| {
@@ -256,7 +259,7 @@ fn rebuild(path: &Path, spec: Option<&FileSpec>) -> rusqlite::Result<Repaired> {
         sync_folder(path)
     });
     placed.map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
-    Ok(Repaired { how: How::Rebuilt, copy: None, tables: new.tables.clone(), left })
+    Ok(RepairReport { kind: RepairKind::Rebuilt, copy: None, tables: new.tables.clone(), left })
 }
 
 /// Copies the contents of the log into the file, so that the log is no longer needed.

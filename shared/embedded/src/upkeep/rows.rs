@@ -19,14 +19,14 @@ pub(super) struct BrokenRows {
 impl BrokenRows {
     pub(super) fn finding(&self) -> Finding {
         let (what, table) = match self.rule {
-            RowRule::Reads { table, column, .. } => (format!("whose {column} cannot be read"), table),
-            RowRule::Belongs { table, column, to, .. } => (format!("whose {column} is not in {to}"), table),
-            RowRule::One { table, .. } => {
+            RowRule::Decodes { table, column, .. } => (format!("whose {column} cannot be read"), table),
+            RowRule::References { table, column, to, .. } => (format!("whose {column} is not in {to}"), table),
+            RowRule::SingleRow { table, .. } => {
                 return Finding::new(FindingKind::Row, format!("the one row of {table} is missing"));
             }
         };
-        let is_left = matches!(self.rule, RowRule::Reads { removable: false, .. });
-        let kind = if is_left { FindingKind::LeftRow } else { FindingKind::Row };
+        let is_left = matches!(self.rule, RowRule::Decodes { removable: false, .. });
+        let kind = if is_left { FindingKind::UnremovableRow } else { FindingKind::Row };
         let rows = if self.count == 1 { "row" } else { "rows" };
         let examples = self.examples.join("; ");
         Finding::new(kind, format!("{} {rows} of {table} {what}: {examples}", self.count))
@@ -36,8 +36,8 @@ impl BrokenRows {
     /// rule removes none.
     pub(super) fn remove(&self, connection: &Connection) -> rusqlite::Result<Option<(&'static str, u64)>> {
         match self.rule {
-            RowRule::Reads { removable: false, .. } => Ok(None),
-            RowRule::Reads { table, key, column, read, .. } => {
+            RowRule::Decodes { removable: false, .. } => Ok(None),
+            RowRule::Decodes { table, key, column, read, .. } => {
                 let mut delete =
                     connection.prepare(&format!("DELETE FROM {} WHERE {} = ?1", quoted(table), quoted(key)))?;
                 let mut removed = 0;
@@ -46,11 +46,11 @@ impl BrokenRows {
                 }
                 Ok(Some((table, removed)))
             }
-            RowRule::Belongs { table, column, to, key } => {
+            RowRule::References { table, column, to, key } => {
                 let delete = format!("DELETE FROM {} WHERE {}", quoted(table), astray(column, to, key));
                 Ok(Some((table, connection.execute(&delete, [])? as u64)))
             }
-            RowRule::One { make, .. } => connection.execute(make, []).map(|_| None),
+            RowRule::SingleRow { make, .. } => connection.execute(make, []).map(|_| None),
         }
     }
 }
@@ -74,11 +74,11 @@ pub(super) fn broken_rows(connection: &Connection, spec: &FileSpec) -> rusqlite:
 fn broken(connection: &Connection, rule: RowRule) -> rusqlite::Result<BrokenRows> {
     let mut broken = BrokenRows { rule, count: 0, examples: Vec::new() };
     match rule {
-        RowRule::One { table, .. } => {
+        RowRule::SingleRow { table, .. } => {
             let sql = format!("SELECT NOT EXISTS (SELECT 1 FROM {})", quoted(table));
             broken.count = connection.query_row(&sql, [], |row| row.get::<_, i64>(0))?.unsigned_abs();
         }
-        RowRule::Reads { table, key, column, read, .. } => {
+        RowRule::Decodes { table, key, column, read, .. } => {
             for (row, reason) in unreadable(connection, table, key, column, read)? {
                 broken.count += 1;
                 if broken.examples.len() < NAMED {
@@ -86,7 +86,7 @@ fn broken(connection: &Connection, rule: RowRule) -> rusqlite::Result<BrokenRows
                 }
             }
         }
-        RowRule::Belongs { table, column, to, key } => {
+        RowRule::References { table, column, to, key } => {
             let (column_name, astray) = (quoted(column), astray(column, to, key));
             let sql = format!("SELECT {column_name}, count(*) FROM {} WHERE {astray} GROUP BY 1", quoted(table));
             let mut select = connection.prepare(&sql)?;

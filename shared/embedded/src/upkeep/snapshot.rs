@@ -18,7 +18,7 @@ use stint_core::ports::{PortError, PortResult};
 
 use super::check::look;
 use super::repair::sync;
-use super::{Depth, FileSpec, Finding, databases};
+use super::{CheckDepth, FileSpec, Finding, databases};
 use crate::database::damage::{failed, reason};
 use crate::database::open;
 
@@ -36,7 +36,7 @@ pub struct Snapshot {
 
 /// A copy that was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Copied {
+pub struct CopiedFile {
     /// The file's name.
     pub name: String,
     /// Its length in bytes.
@@ -88,20 +88,20 @@ impl Snapshot {
         into: &Path,
         specs: &[FileSpec],
         mut tell: impl FnMut(CopyProgress<'_>),
-    ) -> PortResult<Vec<Copied>> {
+    ) -> PortResult<Vec<CopiedFile>> {
         let copies = self.files.iter().map(|(path, from)| {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let target = into.join(&name);
             copy(from, &target, &name, &mut tell)?;
             let spec = specs.iter().find(|spec| spec.name == name);
             let damaged = |error| failed("check a copy", &target, &error);
-            let (findings, _) = look(&target, spec, Depth::Quick).map_err(damaged)?;
+            let (findings, _) = look(&target, spec, CheckDepth::Quick).map_err(damaged)?;
             let schema = from.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(damaged)?;
             settle(&target).map_err(damaged)?;
             sync(&target)
                 .map_err(|error| PortError::backend(format!("could not write {}", target.display()), error))?;
             let bytes = target.metadata().map(|metadata| metadata.len()).unwrap_or_default();
-            Ok(Copied { name, bytes, schema, findings })
+            Ok(CopiedFile { name, bytes, schema, findings })
         });
         copies.collect()
     }

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use stint_testkit::kill_points::{Ended, run_until, variable};
 use tempfile::TempDir;
 
-use super::{Depth, FileSpec, How, Repaired, RowRule, check, repair};
+use super::{CheckDepth, FileSpec, RepairKind, RepairReport, RowRule, check, repair};
 
 /// The variable by which a test tells its child the file.
 const FILE: &str = "STINT_TEST_FILE";
@@ -22,7 +22,7 @@ const SPEC: FileSpec = FileSpec {
     migrations: &["CREATE TABLE books (id INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT;
           CREATE TABLE notes (id INTEGER PRIMARY KEY, book INTEGER NOT NULL, text TEXT NOT NULL) STRICT;
           CREATE INDEX notes_by_text ON notes (text);"],
-    rows: &[RowRule::Belongs { table: "notes", column: "book", to: "books", key: "id" }],
+    rows: &[RowRule::References { table: "notes", column: "book", to: "books", key: "id" }],
 };
 
 /// A file in a folder of its own.
@@ -63,8 +63,8 @@ fn with_a_damaged_page() -> (TempDir, PathBuf) {
     (folder, file)
 }
 
-fn repair_now(file: &Path) -> Option<Repaired> {
-    let found = check(file, Some(&SPEC), Depth::Whole).unwrap().findings;
+fn repair_now(file: &Path) -> Option<RepairReport> {
+    let found = check(file, Some(&SPEC), CheckDepth::Full).unwrap().findings;
     (!found.is_empty()).then(|| repair(file, Some(&SPEC), &found, STAMP).unwrap())
 }
 
@@ -84,17 +84,17 @@ fn repair_a_file() {
 }
 
 /// Kills the repair of a file at each kill point in turn, and repairs it again. Nothing more is lost than by one repair.
-fn survives_kills(damaged: impl Fn() -> (TempDir, PathBuf), how: How) {
+fn survives_kills(damaged: impl Fn() -> (TempDir, PathBuf), kind: RepairKind) {
     let (_folder, file) = damaged();
     let repaired = repair_now(&file).unwrap();
-    assert_eq!((repaired.how, &repaired.left[..]), (how, &[][..]));
+    assert_eq!((repaired.kind, &repaired.left[..]), (kind, &[][..]));
     let (kept, copied) = (notes(&file), fs::read(repaired.copy.unwrap()).unwrap());
     let child = format!("{}::repair_a_file", module_path!().split_once("::").unwrap().1);
     for at in 1.. {
         let (folder, file) = damaged();
         let ended = run_until(&child, at, [(FILE, &file)]);
         if let Some(again) = repair_now(&file) {
-            assert_eq!((again.how, &again.left[..]), (how, &[][..]), "kill {at}");
+            assert_eq!((again.kind, &again.left[..]), (kind, &[][..]), "kill {at}");
         }
         assert_eq!(notes(&file), kept, "kill {at}");
         let copy = folder.path().join(format!("{}.before-repair-{STAMP}", SPEC.name));
@@ -112,10 +112,10 @@ fn survives_kills(damaged: impl Fn() -> (TempDir, PathBuf), how: How) {
 
 #[test]
 fn a_repair_in_place_that_was_killed_can_be_done_again() {
-    survives_kills(with_stray_rows, How::InPlace);
+    survives_kills(with_stray_rows, RepairKind::InPlace);
 }
 
 #[test]
 fn a_file_that_was_being_rebuilt_when_it_was_killed_is_rebuilt_again() {
-    survives_kills(with_a_damaged_page, How::Rebuilt);
+    survives_kills(with_a_damaged_page, RepairKind::Rebuilt);
 }

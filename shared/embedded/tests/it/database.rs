@@ -7,7 +7,7 @@ use futures::future::{FutureExt, join_all};
 use futures::{StreamExt, TryStreamExt};
 use stint_core::ports::{PortError, PortResult};
 use stint_embedded::rusqlite::{Connection, Error, params};
-use stint_embedded::{Database, Mode, Rows, rusqlite};
+use stint_embedded::{Database, Mode, RowSize, rusqlite};
 
 const TABLES: &[&str] = &["CREATE TABLE numbers (number INTEGER PRIMARY KEY) STRICT"];
 
@@ -65,7 +65,7 @@ fn a_row_that_no_other_try_could_write_is_invalid_and_a_fault_is_not() {
 #[test]
 fn a_new_file_is_laid_out_for_its_rows_and_stays_so() {
     let home = tempfile::tempdir().unwrap();
-    for (first, then, bytes) in [(Rows::Small, Rows::Large, 4_096), (Rows::Large, Rows::Small, 16_384)] {
+    for (first, then, bytes) in [(RowSize::Small, RowSize::Large, 4_096), (RowSize::Large, RowSize::Small, 16_384)] {
         let path = home.path().join(format!("{bytes}.db"));
         for rows in [first, then] {
             let database = Database::open_for(rows, &path, TABLES, Mode::Shared).unwrap();

@@ -20,7 +20,7 @@ use stint_core::ports::{KeyPool, QueueSettings};
 
 const SETTINGS: QueueSettings = QueueSettings { visibility_timeout: Duration::from_secs(60), max_receives: 3 };
 const WINDOW: Duration = Duration::from_secs(3_600);
-const LEDGER: LedgerSettings = LedgerSettings::plain(WINDOW);
+const LEDGER: LedgerSettings = LedgerSettings::without_reserve(WINDOW);
 
 /// Returns a clock that stands still, at the same instant in each process.
 fn clock() -> ManualClock {

@@ -166,7 +166,7 @@ fn what_was_answered_survives_a_kill() {
         }
         assert_eq!(found.len() % 10, 0, "half a batch is there");
         let parked: BTreeSet<String> =
-            pool.lend_parked("work", usize::MAX, WINDOW).await.unwrap().into_iter().map(|parked| parked.id).collect();
+            pool.claim_parked("work", usize::MAX, WINDOW).await.unwrap().into_iter().map(|parked| parked.id).collect();
         assert!(texts(&said, "parked").into_iter().all(|number| parked.contains(number)));
         let (held, settled) = (texts(&said, "held").len() as u64, texts(&said, "settled").len() as u64);
         let status = pool.keys().await.unwrap().remove(0);
@@ -236,7 +236,7 @@ fn two_processes_that_open_an_old_folder_move_each_message_once() {
         assert_eq!(texts(&race("look", home.path()), "parked"), ["500", "500"], "each has opened it when all is moved");
         let left: i64 = keys.query_row("SELECT count(*) FROM parked_before", [], |row| row.get(0)).unwrap();
         let moved =
-            block_on(open(home.path()).key_pool(LEDGER).unwrap().lend_parked("work", usize::MAX, WINDOW)).unwrap();
+            block_on(open(home.path()).key_pool(LEDGER).unwrap().claim_parked("work", usize::MAX, WINDOW)).unwrap();
         let ids: BTreeSet<String> = moved.into_iter().map(|parked| parked.id).collect();
         assert_eq!((left, ids.len()), (0, 500));
     }

@@ -110,7 +110,7 @@ fn a_folder_of_schema_1_has_breakers_and_keeps_what_it_had() {
     block_on(async {
         let embedded = Embedded::open(home.path(), Mode::Shared, Arc::new(clock())).unwrap();
         assert_eq!(
-            embedded.throttle().read(&WorkerId::new("warcraftlogs", "rank-fetcher")).await.unwrap().set,
+            embedded.throttle().read(&WorkerId::new("warcraftlogs", "rank-fetcher")).await.unwrap().limit,
             Some(8)
         );
         let circuit = Circuit { probes: 3, ..Circuit::default() };
@@ -187,13 +187,13 @@ fn a_folder_of_schema_4_keeps_its_throttles_and_wakeups_and_knows_whose_they_are
     for _ in 0..2 {
         let embedded = Embedded::open(home.path(), Mode::Shared, Arc::new(clock.clone())).unwrap();
         block_on(async {
-            for (worker, set, paused) in
+            for (worker, limit, paused) in
                 [(wcl("rank-fetcher"), Some(8), false), (wcl("discover"), None, true), (poe("follower"), Some(2), true)]
             {
-                assert_eq!(embedded.throttle().read(&worker).await.unwrap(), Concurrency { set, paused }, "{worker}");
+                assert_eq!(embedded.throttle().read(&worker).await.unwrap(), Concurrency { limit, paused }, "{worker}");
             }
             let elsewhere = embedded.throttle().read(&WorkerId::new("other", "follower")).await.unwrap();
-            assert_eq!(elsewhere, Concurrency { set: None, paused: false });
+            assert_eq!(elsewhere, Concurrency { limit: None, paused: false });
             let wakeup = |name: &str, worker, at, period: Option<u64>| Wakeup {
                 name: name.into(),
                 worker,
@@ -243,7 +243,7 @@ fn a_process_of_schema_4_reads_on_and_its_writes_are_refused() {
     let read = "SELECT concurrency FROM throttles WHERE worker = ?1";
     assert_eq!(earlier.query_row(read, ["rank-fetcher"], |row| row.get::<_, i64>(0)).unwrap(), 8);
     let throttle = block_on(embedded.throttle().read(&rank_fetcher)).unwrap();
-    assert_eq!(throttle, Concurrency { set: Some(8), paused: false });
+    assert_eq!(throttle, Concurrency { limit: Some(8), paused: false });
     assert_eq!(block_on(embedded.wakeups().list()).unwrap(), []);
 }
 
@@ -271,7 +271,7 @@ fn messages_that_schema_1_has_parked_are_with_the_queues_and_outlive_their_file(
     block_on(async {
         let pool = open();
         assert_eq!(pool.count_parked("work").await.unwrap(), 2);
-        let claimed = pool.lend_parked("work", 10, WINDOW).await.unwrap();
+        let claimed = pool.claim_parked("work", 10, WINDOW).await.unwrap();
         assert_eq!(claimed.iter().map(|parked| parked.id.as_str()).collect::<Vec<_>>(), ["1"], "a claim goes on");
         drop(pool);
         // The ledger is expendable: the upstream's counters restore it.

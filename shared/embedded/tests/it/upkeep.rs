@@ -13,8 +13,8 @@ use stint_core::points::Points;
 use stint_core::ports::{KeyPool, NewMessage, Queue};
 use stint_embedded::rusqlite::Connection;
 use stint_embedded::upkeep::{
-    Checked, Depth, Finding, FindingKind, How, RowRule, Snapshot, TableCount, check, databases, forget_the_present,
-    repair, try_repair, was_killed,
+    CheckDepth, CheckReport, Finding, FindingKind, RepairKind, RowRule, Snapshot, TableCount, check, databases,
+    had_unclean_stop, prepare_restored_files, repair, try_repair,
 };
 use stint_embedded::{Database, Embedded, FolderLock, Host, Mode, upkeep};
 use tempfile::TempDir;
@@ -60,11 +60,11 @@ fn flip(file: &Path, offset: u64, bits: u8) {
 }
 
 fn looked(file: &Path) -> Vec<Finding> {
-    let Checked { findings, .. } = check(file, Some(&Embedded::FILES[1]), Depth::Whole).unwrap();
+    let CheckReport { findings, .. } = check(file, Some(&Embedded::FILES[1]), CheckDepth::Full).unwrap();
     findings
 }
 
-fn mended(file: &Path) -> upkeep::Repaired {
+fn mended(file: &Path) -> upkeep::RepairReport {
     let findings = looked(file);
     assert!(!findings.is_empty(), "the damage is not found");
     repair(file, Some(&Embedded::FILES[1]), &findings, STAMP).unwrap()
@@ -81,7 +81,7 @@ fn a_sound_folder_has_no_findings_and_stays_as_it_is() {
     assert_eq!(files, ["keys.db", "queues.db"].map(|name| home.path().join(name)));
     let before = std::fs::read(&file).unwrap();
     for (file, spec) in files.iter().zip(&Embedded::FILES) {
-        assert_eq!(check(file, Some(spec), Depth::Whole).unwrap().findings, []);
+        assert_eq!(check(file, Some(spec), CheckDepth::Full).unwrap().findings, []);
     }
     assert_eq!(std::fs::read(&file).unwrap(), before);
 }
@@ -96,13 +96,13 @@ fn a_damaged_page_is_found_and_costs_the_rows_in_it_and_no_others() {
     assert!(findings.iter().any(|finding| finding.kind == FindingKind::Page), "{findings:?}");
 
     let tried = try_repair(&file, Some(&Embedded::FILES[1]), &findings).unwrap();
-    assert_eq!((tried.how, tried.copy), (How::Rebuilt, None));
+    assert_eq!((tried.kind, tried.copy), (RepairKind::Rebuilt, None));
     assert_eq!(std::fs::read(&file).unwrap(), damaged, "trying changes nothing");
     let expected = TableCount { table: "messages".into(), kept: MESSAGES - rows, lost: rows, exact: true };
     assert_eq!(of(&tried.tables, "messages"), &expected);
 
     let repaired = mended(&file);
-    assert_eq!((repaired.how, &repaired.left[..]), (How::Rebuilt, &[][..]));
+    assert_eq!((repaired.kind, &repaired.left[..]), (RepairKind::Rebuilt, &[][..]));
     assert_eq!(repaired.tables, tried.tables);
     assert_eq!(std::fs::read(repaired.copy.unwrap()).unwrap(), damaged);
     assert_eq!(looked(&file), []);
@@ -143,7 +143,7 @@ fn an_index_that_disagrees_is_made_anew_and_nothing_is_lost() {
     let findings = looked(&file);
     assert!(findings.iter().all(|finding| finding.kind == FindingKind::Index) && !findings.is_empty(), "{findings:?}");
     let repaired = mended(&file);
-    assert_eq!((repaired.how, &repaired.tables[..], &repaired.left[..]), (How::InPlace, &[][..], &[][..]));
+    assert_eq!((repaired.kind, &repaired.tables[..], &repaired.left[..]), (RepairKind::InPlace, &[][..], &[][..]));
     assert_eq!(looked(&file), []);
 }
 
@@ -158,7 +158,7 @@ fn rows_that_belong_to_nothing_are_taken_out() {
     assert_eq!(looked(&file), findings, "trying changes nothing");
     let repaired = mended(&file);
     let expected = [TableCount { table: "messages".into(), kept: MESSAGES, lost: 2, exact: true }];
-    assert_eq!((repaired.how, &repaired.tables[..]), (How::InPlace, &expected[..]));
+    assert_eq!((repaired.kind, &repaired.tables[..]), (RepairKind::InPlace, &expected[..]));
     assert_eq!(tried.tables, expected);
     assert_eq!(looked(&file), []);
 }
@@ -166,7 +166,7 @@ fn rows_that_belong_to_nothing_are_taken_out() {
 #[test]
 fn a_row_that_cannot_be_read_is_told_and_taken_out_where_that_loses_nothing_more() {
     const TABLE: &[&str] = &["CREATE TABLE notes (name TEXT PRIMARY KEY, text TEXT) STRICT, WITHOUT ROWID;"];
-    let reads = |removable| RowRule::Reads {
+    let reads = |removable| RowRule::Decodes {
         table: "notes",
         key: "name",
         column: "text",
@@ -182,10 +182,10 @@ fn a_row_that_cannot_be_read_is_told_and_taken_out_where_that_loses_nothing_more
     for removable in [false, true] {
         let rows: &'static [RowRule] = Box::leak(Box::new([reads(removable)]));
         let spec = upkeep::FileSpec { name: "notes.db", migrations: TABLE, rows };
-        let findings = check(&file, Some(&spec), Depth::Whole).unwrap().findings;
+        let findings = check(&file, Some(&spec), CheckDepth::Full).unwrap().findings;
         assert_eq!(findings[0].text, "1 row of notes whose text cannot be read: b (it is not good)");
         let repaired = repair(&file, Some(&spec), &findings, STAMP).unwrap();
-        let left = check(&file, Some(&spec), Depth::Whole).unwrap().findings;
+        let left = check(&file, Some(&spec), CheckDepth::Full).unwrap().findings;
         assert_eq!((left.len(), repaired.left.len()), if removable { (0, 0) } else { (1, 1) });
     }
 }
@@ -201,9 +201,9 @@ fn a_row_without_which_nothing_works_is_made_again() {
     drop(connection);
     flip(&file, (page as u64 - 1) * PAGE, 0xff);
     let spec = Some(&Embedded::FILES[0]);
-    let findings = check(&file, spec, Depth::Whole).unwrap().findings;
+    let findings = check(&file, spec, CheckDepth::Full).unwrap().findings;
     let repaired = repair(&file, spec, &findings, STAMP).unwrap();
-    assert_eq!((repaired.how, &repaired.left[..]), (How::Rebuilt, &[][..]));
+    assert_eq!((repaired.kind, &repaired.left[..]), (RepairKind::Rebuilt, &[][..]));
     let pool = open(home.path()).key_pool(LEDGER).unwrap();
     block_on(async {
         pool.configure(&[key()]).await.unwrap();
@@ -220,7 +220,7 @@ fn a_file_without_a_beginning_is_told_and_left_alone() {
     let findings = looked(&file);
     assert_eq!(findings.iter().map(|finding| finding.kind).collect::<Vec<_>>(), [FindingKind::Unreadable]);
     let repaired = mended(&file);
-    assert_eq!((repaired.how, repaired.left.len()), (How::Nothing, 1));
+    assert_eq!((repaired.kind, repaired.left.len()), (RepairKind::Nothing, 1));
     assert_eq!(std::fs::read(&file).unwrap(), before);
 }
 
@@ -329,20 +329,20 @@ fn what_was_spent_since_a_backup_is_not_spent_again() {
         pool.configure(&[key()]).await.unwrap();
         read_key(&*pool, 100).await;
         reserve(&*pool, 10).await.unwrap();
-        embedded.hosts().beat(&Host::new(7, vec!["work".into()], clock().now()), clock().now()).await.unwrap();
+        embedded.hosts().heartbeat(&Host::new(7, vec!["work".into()], clock().now()), clock().now()).await.unwrap();
         let snapshot = Snapshot::take(home.path()).unwrap();
         snapshot.copy_into(backup.path(), &Embedded::FILES, |_| ()).unwrap();
         reserve(&*pool, 90).await.unwrap();
 
         for _ in 0..2 {
-            forget_the_present(backup.path()).unwrap();
+            prepare_restored_files(backup.path()).unwrap();
         }
         let restored = open(backup.path());
         let pool = restored.key_pool(LEDGER).unwrap();
         let status = pool.keys().await.unwrap().remove(0);
         assert_eq!((status.state, status.held), (KeyState::Stale, Points::whole(10)));
         assert!(reserve(&*pool, 1).await.is_none(), "the 90 points are gone, and nothing here knows of it");
-        assert_eq!(restored.hosts().present(clock().now()).await.unwrap(), []);
+        assert_eq!(restored.hosts().running(clock().now()).await.unwrap(), []);
         read_key(&*pool, 100).await;
         assert!(reserve(&*pool, 1).await.is_some());
     });
@@ -352,17 +352,20 @@ fn what_was_spent_since_a_backup_is_not_spent_again() {
 fn a_killed_process_is_known_by_the_row_that_it_left() {
     let home = tempfile::tempdir().unwrap();
     let now = clock().now();
-    assert!(!was_killed(home.path(), now).unwrap());
+    assert!(!had_unclean_stop(home.path(), now).unwrap());
     let embedded = open(home.path());
     let (hosts, host) = (embedded.hosts(), Host::new(7, vec!["work".into()], now));
-    block_on(hosts.beat(&host, now)).unwrap();
-    assert!(!was_killed(home.path(), now).unwrap(), "it may be at work");
-    assert!(was_killed(home.path(), after(now, std::time::Duration::from_secs(31))).unwrap(), "it is silent");
+    block_on(hosts.heartbeat(&host, now)).unwrap();
+    assert!(!had_unclean_stop(home.path(), now).unwrap(), "it may be at work");
+    assert!(had_unclean_stop(home.path(), after(now, std::time::Duration::from_secs(31))).unwrap(), "it is silent");
     drop((hosts, embedded));
-    assert!(was_killed(home.path(), before(now, std::time::Duration::from_secs(1))).unwrap(), "nothing runs here");
-    block_on(open(home.path()).hosts().leave(&host)).unwrap();
-    assert!(!was_killed(home.path(), now).unwrap());
+    assert!(
+        had_unclean_stop(home.path(), before(now, std::time::Duration::from_secs(1))).unwrap(),
+        "nothing runs here"
+    );
+    block_on(open(home.path()).hosts().remove(&host)).unwrap();
+    assert!(!had_unclean_stop(home.path(), now).unwrap());
     flip(&home.path().join("queues.db"), 3, 0xff);
-    assert!(was_killed(home.path(), now).unwrap(), "what cannot be read must be looked at");
-    drop(FolderLock::alone(home.path()).unwrap());
+    assert!(had_unclean_stop(home.path(), now).unwrap(), "what cannot be read must be looked at");
+    drop(FolderLock::exclusive(home.path()).unwrap());
 }

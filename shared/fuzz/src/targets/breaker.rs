@@ -91,8 +91,8 @@ fn take(circuit: &mut Circuit, step: &Step<'_>, clock: &ManualClock) {
         }
         Step::Passes(seconds) => clock.advance(Duration::from_secs((*seconds).into())),
         Step::Jumps(seconds) => clock.jump(jiff::SignedDuration::from_secs((*seconds).into())),
-        Step::Hastened => circuit.hasten(clock.now()),
-        Step::Idle => _ = circuit.close_idle(clock.now()),
+        Step::Hastened => circuit.probe_now(clock.now()),
+        Step::Idle => _ = circuit.close_without_work(clock.now()),
     }
 }
 

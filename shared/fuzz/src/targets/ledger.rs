@@ -8,7 +8,7 @@ use arbitrary::{Arbitrary, Unstructured};
 use jiff::SignedDuration;
 use stint_core::clock::{Clock, ManualClock, after};
 use stint_core::ledger::{
-    Account, Ask, CallEnd, Grant, KeyId, Ledger, LedgerSettings, Reading, ReadingClaim, Refusal, Reservation,
+    Account, Ask, CallEnd, Grant, KeyId, KeyRefusal, Ledger, LedgerSettings, Reading, ReadingClaim, Reservation,
 };
 use stint_core::points::Points;
 
@@ -82,7 +82,7 @@ fn key() -> KeyId {
 }
 
 fn settings() -> LedgerSettings {
-    LedgerSettings { grace: Duration::from_secs(15), ..LedgerSettings::plain(WINDOW) }
+    LedgerSettings { grace: Duration::from_secs(15), ..LedgerSettings::without_reserve(WINDOW) }
 }
 
 impl World {
@@ -175,7 +175,7 @@ impl World {
             End::Lost => CallEnd::Lost,
             End::NotBilled => CallEnd::NotBilled,
             End::Refused { seconds, credentials } => {
-                let why = if *credentials { Refusal::Credentials } else { Refusal::Points };
+                let why = if *credentials { KeyRefusal::Credentials } else { KeyRefusal::Points };
                 CallEnd::Refused { until: after(self.clock.now(), Duration::from_secs((*seconds).into())), why }
             }
         }

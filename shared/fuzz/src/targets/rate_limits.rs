@@ -10,7 +10,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
 use stint_core::clock::{Clock, ManualClock, after, between};
-use stint_http::{Body, Client, HttpError, LimitOptions, Limits, PaceMemory, RetryPolicy, Transport, TransportError};
+use stint_http::{
+    Body, Client, HttpError, LimitOptions, RequestLimits, RetryPolicy, StoredPace, Transport, TransportError,
+};
 use stint_testkit::drive;
 
 use crate::upstream::{answer, clock, status, with_header};
@@ -71,14 +73,14 @@ pub(crate) fn run(input: &[u8]) {
         // The outcome does not matter.
         let _ = send(&clock, &client);
         clock.advance(Duration::from_secs(lie.seconds.into()));
-        if lie.restarts || matches!(send(&clock, &client), Err(HttpError::Halted { .. })) {
+        if lie.restarts || matches!(send(&clock, &client), Err(HttpError::StoppedForClientErrors { .. })) {
             client = restarted(&client, start());
         }
     }
     upstream.lock().lie = None;
     let began = clock.now();
     let answered = send(&clock, &client);
-    if matches!(answered, Err(HttpError::Halted { .. })) {
+    if matches!(answered, Err(HttpError::StoppedForClientErrors { .. })) {
         // Too many consecutive 4xx answers stop the process until an operator restarts it.
         client = restarted(&client, start());
     }
@@ -105,7 +107,7 @@ fn send(clock: &ManualClock, client: &Client) -> Result<u16, HttpError> {
 fn restarted(client: &Client, new: Client) -> Client {
     if let (Some(old), Some(limits)) = (client.limits(), new.limits()) {
         let kept = serde_json::to_string(&old.memory()).expect("what is known can be kept");
-        let memory: PaceMemory = serde_json::from_str(&kept).expect("what was kept can be read");
+        let memory: StoredPace = serde_json::from_str(&kept).expect("what was kept can be read");
         limits.restore(&memory);
     }
     new
@@ -144,7 +146,7 @@ impl Upstream {
 
 #[async_trait]
 impl Transport for Upstream {
-    async fn open(&self, _: http::Request<Bytes>, _: Limits) -> Result<http::Response<Body>, TransportError> {
+    async fn open(&self, _: http::Request<Bytes>, _: RequestLimits) -> Result<http::Response<Body>, TransportError> {
         let now = self.clock.now();
         let mut state = self.lock();
         state.hits.push_back(now);

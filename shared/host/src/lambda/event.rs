@@ -10,7 +10,7 @@ use stint_core::worker::WorkerError;
 /// <https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html>
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Record {
+pub struct SqsRecord {
     /// The message's id.
     pub message_id: String,
     /// The receipt handle from SQS.
@@ -27,7 +27,7 @@ struct Attributes {
     sent_timestamp: String,
 }
 
-impl Record {
+impl SqsRecord {
     /// Returns how many times the message was received, including this time.
     pub fn receive_count(&self) -> u32 {
         // If AWS ever writes something else: it was received at least once.
@@ -43,7 +43,7 @@ impl Record {
 #[derive(Debug)]
 pub(super) enum Payload {
     /// A queue's event source mapping.
-    Batch(Vec<Record>),
+    Batch(Vec<SqsRecord>),
     /// A schedule or a wake-up: when it was due and, if the event contains them, its name and the worker it is for.
     Tick { due: Timestamp, wakeup: Option<String>, worker: Option<String> },
     /// A person, or any other source.
@@ -53,7 +53,7 @@ pub(super) enum Payload {
 #[derive(Deserialize)]
 struct Batch {
     #[serde(rename = "Records")]
-    records: Vec<Record>,
+    records: Vec<SqsRecord>,
 }
 
 /// The input of our own schedules, as `shared/aws/src/wakeups/input.rs` and `infra/modules/schedule` write it. Those of earlier

@@ -27,9 +27,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use stint_core::clock::{Clock, after, before};
 use stint_core::ports::{Delivery, Queue, Receipt, Throttle};
-use stint_core::worker::{AnyWorker, Event, Stop, WorkerError, WorkerId};
+use stint_core::worker::{AnyWorker, Event, StopSignal, WorkerError, WorkerId};
 
-pub use event::Record;
+pub use event::SqsRecord;
 pub use serve::serve;
 
 use crate::counters::Counters;
@@ -45,7 +45,7 @@ pub struct Feed {
     /// The queue, for releasing and rejecting messages. The mapping does the rest.
     pub queue: Arc<dyn Queue>,
     /// Converts a record of the mapping to a receipt of the queue.
-    pub receipt: fn(&Record) -> Receipt,
+    pub receipt: fn(&SqsRecord) -> Receipt,
 }
 
 /// Runs one worker, one event at a time.
@@ -55,7 +55,7 @@ pub struct LambdaHost {
     throttle: Arc<dyn Throttle>,
     clock: Arc<dyn Clock>,
     counters: Counters,
-    stop: Stop,
+    stop: StopSignal,
 }
 
 impl LambdaHost {
@@ -66,7 +66,7 @@ impl LambdaHost {
         feed: Option<Feed>,
         throttle: Arc<dyn Throttle>,
         clock: Arc<dyn Clock>,
-        stop: Stop,
+        stop: StopSignal,
     ) -> LambdaHost {
         LambdaHost { worker, feed, throttle, clock, counters: Counters::default(), stop }
     }
@@ -94,7 +94,7 @@ impl LambdaHost {
         Ok(report)
     }
 
-    async fn handle_batch(&self, records: Vec<Record>, deadline: Timestamp) -> Result<Value, WorkerError> {
+    async fn handle_batch(&self, records: Vec<SqsRecord>, deadline: Timestamp) -> Result<Value, WorkerError> {
         let id = self.worker.spec().id();
         let no_queue = || WorkerError::Event(format!("a batch came, and no queue feeds {id}"));
         let feed = self.feed.as_ref().ok_or_else(no_queue)?;
@@ -126,7 +126,7 @@ fn is_meant(id: &WorkerId, named: &str) -> bool {
     named.split_once('/').map_or(named == id.name, |(fleet, name)| (fleet, name) == (&*id.fleet, &*id.name))
 }
 
-fn deliver(record: Record, feed: &Feed) -> Delivery {
+fn deliver(record: SqsRecord, feed: &Feed) -> Delivery {
     let (receipt, receive_count, sent_at) = ((feed.receipt)(&record), record.receive_count(), record.sent_at());
     Delivery { message_id: record.message_id, receipt, body: record.body, receive_count, sent_at }
 }

@@ -11,7 +11,7 @@ use lambda_runtime::tower::layer::layer_fn;
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, LambdaInvocation, Runtime, Service, service_fn};
 use serde_json::Value;
 use stint_core::clock::from_millis;
-use stint_core::worker::Stop;
+use stint_core::worker::StopSignal;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{OnceCell, Semaphore};
 use tracing::Instrument;
@@ -26,7 +26,7 @@ use crate::telemetry;
 ///
 /// No extension is registered for the sake of receiving SIGTERM: Lambda ends a function between two invocations, when
 /// there is nothing to clean up.
-pub async fn serve<B, F>(build: B, stop: Stop) -> Result<(), String>
+pub async fn serve<B, F>(build: B, stop: StopSignal) -> Result<(), String>
 where
     B: Fn() -> F + Send + Sync + 'static,
     F: Future<Output = Result<LambdaHost, String>> + Send,
@@ -76,7 +76,7 @@ where
 }
 
 /// Completes after a SIGTERM, once no invocation is running.
-async fn terminated(mut sigterm: Signal, stop: &Stop, idle: &Semaphore) {
+async fn terminated(mut sigterm: Signal, stop: &StopSignal, idle: &Semaphore) {
     sigterm.recv().await;
     tracing::info!("SIGTERM: what is under way is finished first");
     stop.set();

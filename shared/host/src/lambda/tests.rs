@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use stint_core::clock::{Clock, ManualClock, after, to_millis};
 use stint_core::ports::{Counts, NewMessage, Queue, QueueSettings, Receipt, Throttle};
 use stint_core::worker::{
-    Disposition, Event, Invocation, MessageException, Outcome, QueueTrigger, Spec, Stop, Trigger, Worker, WorkerError,
-    retry_delay,
+    Disposition, Event, Invocation, MessageException, Outcome, QueueTrigger, StopSignal, Trigger, Worker, WorkerError,
+    WorkerSpec, retry_delay,
 };
 use stint_embedded::Embedded;
 use stint_testkit::drive;
@@ -23,7 +23,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 struct Obedient;
 
 impl Worker for Obedient {
-    const SPEC: Spec = Spec {
+    const SPEC: WorkerSpec = WorkerSpec {
         fleet: "test",
         name: "obedient",
         summary: "does what messages say",
@@ -76,9 +76,9 @@ impl World {
         let settings = QueueSettings { visibility_timeout: VISIBILITY, max_receives: 3 };
         let queue: Arc<dyn Queue> = embedded.queue("work", settings);
         let throttle: Arc<dyn Throttle> = embedded.throttle();
-        let receipt = |record: &super::Record| Receipt(record.receipt_handle.clone());
+        let receipt = |record: &super::SqsRecord| Receipt(record.receipt_handle.clone());
         let feed = Feed { queue: queue.clone(), receipt };
-        let host = LambdaHost::new(Arc::new(Obedient), Some(feed), throttle.clone(), shared, Stop::default());
+        let host = LambdaHost::new(Arc::new(Obedient), Some(feed), throttle.clone(), shared, StopSignal::default());
         World { clock, queue, throttle, host }
     }
 
@@ -129,7 +129,7 @@ fn only_what_waits_is_reported_and_what_can_never_succeed_is_a_dead_letter_at_on
     drive(&world.clock, async {
         let returning = world.batch(&["done", "retry", "reject", "done"]).await.unwrap();
         assert_eq!(returning, ["retry"]);
-        assert_eq!(world.counts().await, Counts { visible: 0, in_flight: 0, delayed: 1, dead: 1 });
+        assert_eq!(world.counts().await, Counts { visible: 0, in_flight: 0, delayed: 1, dead_letters: 1 });
         let dead = world.queue.dead_letters(10).await.unwrap();
         assert_eq!((dead[0].reason.as_str(), dead[0].receive_count), ("it said reject", 1));
         world.clock.sleep(retry_delay(1)).await;
@@ -143,7 +143,7 @@ fn a_failed_invocation_is_told_to_lambda_and_its_batch_comes_back_soon() {
     drive(&world.clock, async {
         let error = world.batch(&["done", "fail"]).await.unwrap_err();
         assert_eq!(error.to_string(), "it said fail");
-        assert_eq!(world.counts().await, Counts { visible: 0, in_flight: 0, delayed: 2, dead: 0 });
+        assert_eq!(world.counts().await, Counts { visible: 0, in_flight: 0, delayed: 2, dead_letters: 0 });
     });
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use stint_core::clock::to_millis;
-use stint_core::telemetry::{Metric, Unit};
+use stint_core::telemetry::{Metric, MetricUnit};
 
 use super::meter::Meter;
 
@@ -56,7 +56,7 @@ fn dimension_value(of: &str) -> String {
 
 fn unit(metric: Metric) -> &'static str {
     match metric.unit() {
-        Unit::Count => "Count",
-        Unit::Seconds => "Seconds",
+        MetricUnit::Count => "Count",
+        MetricUnit::Seconds => "Seconds",
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use stint_core::telemetry::{Kind, Metric};
+use stint_core::telemetry::{Metric, MetricKind};
 
 use super::embedded::MAX_VALUES;
 
@@ -65,17 +65,17 @@ impl Meter {
 }
 
 impl Series {
-    fn add(&mut self, kind: Kind, value: f64) {
+    fn add(&mut self, kind: MetricKind, value: f64) {
         self.sum += value;
         self.last = value;
         self.count += 1;
         self.buckets[BOUNDS.partition_point(|bound| *bound < value)] += 1;
         match kind {
-            Kind::Sum => self.fresh = vec![self.fresh.first().unwrap_or(&0.0) + value],
-            Kind::Latest => self.fresh = vec![value],
+            MetricKind::Sum => self.fresh = vec![self.fresh.first().unwrap_or(&0.0) + value],
+            MetricKind::Latest => self.fresh = vec![value],
             // CloudWatch accepts no more per line, and no metric records more than a few between two reads.
-            Kind::Spread if self.fresh.len() < MAX_VALUES => self.fresh.push(value),
-            Kind::Spread => {}
+            MetricKind::Distribution if self.fresh.len() < MAX_VALUES => self.fresh.push(value),
+            MetricKind::Distribution => {}
         }
     }
 }

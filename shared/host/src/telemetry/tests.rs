@@ -9,8 +9,8 @@ use bytes::Bytes;
 use futures::FutureExt;
 use serde_json::{Value, json};
 use stint_core::clock::{Clock, ManualClock};
-use stint_core::telemetry::{CALL, INVOCATION, Kind, Metric, TRACES};
-use stint_http::{Body, Limits, Transport, TransportError};
+use stint_core::telemetry::{CALL, INVOCATION, Metric, MetricKind, TRACES};
+use stint_http::{Body, RequestLimits, Transport, TransportError};
 use stint_testkit::drive;
 use stint_testkit::otlp::{Received, attributes};
 use tracing::subscriber::DefaultGuard;
@@ -39,7 +39,7 @@ impl Transport for Collector {
     async fn open(
         &self,
         request: http::Request<Bytes>,
-        _limits: Limits,
+        _limits: RequestLimits,
     ) -> Result<http::Response<Body>, TransportError> {
         assert_eq!(request.headers()["content-type"], "application/json");
         self.received.add(request.uri().path(), request.body());
@@ -164,7 +164,7 @@ mod embedded_format {
         for of in ["wcl-discovered-players", "Ånn 🦀\n", "", " ", &long] {
             let world = World::new(Manner::Accepts);
             for metric in Metric::ALL {
-                let times = if metric.kind() == Kind::Spread { 150 } else { 3 };
+                let times = if metric.kind() == MetricKind::Distribution { 150 } else { 3 };
                 (0..times).for_each(|value| metric.record(of, f64::from(value)));
             }
             drive(&world.clock, flush());

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use stint_core::clock::between;
 use stint_core::telemetry::{INVOCATION, Metric, TRACES};
-use stint_core::worker::{Event, Outcome, Spec, WorkerError};
+use stint_core::worker::{Event, Outcome, WorkerError, WorkerSpec};
 use tracing::field::Empty;
 use tracing::{Span, info_span};
 
@@ -16,7 +16,7 @@ pub(crate) struct Watch {
 
 impl Watch {
     /// Starts recording an invocation of `spec` by `event` that begins at `now`.
-    pub(crate) fn begin(spec: &Spec, event: &Event, now: Timestamp) -> Watch {
+    pub(crate) fn begin(spec: &WorkerSpec, event: &Event, now: Timestamp) -> Watch {
         let (trigger, messages) = match event {
             Event::Tick { .. } => ("tick", 0),
             Event::Batch(deliveries) => ("batch", deliveries.len()),

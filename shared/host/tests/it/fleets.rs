@@ -10,7 +10,7 @@ use stint_core::clock::{Clock, ManualClock};
 use stint_core::ports::{NewMessage, Queue, QueueSettings};
 use stint_core::registry::Registry;
 use stint_core::worker::{
-    Event, Invocation, Outcome, QueueTrigger, Spec, Stop, Trigger, Worker, WorkerError, WorkerId,
+    Event, Invocation, Outcome, QueueTrigger, StopSignal, Trigger, Worker, WorkerError, WorkerId, WorkerSpec,
 };
 use stint_embedded::Embedded;
 use stint_host::{LocalHost, Ports};
@@ -27,8 +27,8 @@ struct First(Runs);
 /// A worker `api` of another fleet.
 struct Second(Runs);
 
-const fn spec(fleet: &'static str, triggers: &'static [Trigger]) -> Spec {
-    Spec { fleet, name: "api", summary: "notes its runs", triggers, concurrency: 1, timeout: MINUTE }
+const fn spec(fleet: &'static str, triggers: &'static [Trigger]) -> WorkerSpec {
+    WorkerSpec { fleet, name: "api", summary: "notes its runs", triggers, concurrency: 1, timeout: MINUTE }
 }
 
 const fn fed(queue: &'static str) -> Trigger {
@@ -36,7 +36,7 @@ const fn fed(queue: &'static str) -> Trigger {
 }
 
 impl Worker for First {
-    const SPEC: Spec = spec("first", &[Trigger::Every { period: MINUTE }, fed("firsts")]);
+    const SPEC: WorkerSpec = spec("first", &[Trigger::Every { period: MINUTE }, fed("firsts")]);
 
     async fn run(&self, _: Event, _: &Invocation) -> Result<Outcome, WorkerError> {
         self.0.lock().unwrap().push(Self::SPEC.id().to_string());
@@ -45,7 +45,7 @@ impl Worker for First {
 }
 
 impl Worker for Second {
-    const SPEC: Spec = spec("second", &[Trigger::Every { period: MINUTE }, fed("seconds")]);
+    const SPEC: WorkerSpec = spec("second", &[Trigger::Every { period: MINUTE }, fed("seconds")]);
 
     async fn run(&self, _: Event, _: &Invocation) -> Result<Outcome, WorkerError> {
         self.0.lock().unwrap().push(Self::SPEC.id().to_string());
@@ -71,7 +71,7 @@ fn run(paused: Option<WorkerId>) -> Vec<String> {
         clock: shared,
         changed: Arc::new(|| std::future::pending().boxed()),
     };
-    let (stop, runs) = (Stop::default(), Runs::default());
+    let (stop, runs) = (StopSignal::default(), Runs::default());
     let registry = Registry::new().with(First(runs.clone())).with(Second(runs.clone()));
     let host = Arc::new(LocalHost::new(registry, ports.clone(), stop.clone()));
     Driver::new(&clock).run(async {

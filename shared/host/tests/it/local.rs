@@ -9,7 +9,8 @@ use stint_core::clock::{Clock, ManualClock, between};
 use stint_core::ports::{NewMessage, Queue, QueueSettings};
 use stint_core::registry::Registry;
 use stint_core::worker::{
-    Disposition, Event, Invocation, MessageException, Outcome, QueueTrigger, Spec, Stop, Trigger, Worker, WorkerError,
+    Disposition, Event, Invocation, MessageException, Outcome, QueueTrigger, StopSignal, Trigger, Worker, WorkerError,
+    WorkerSpec,
 };
 use stint_embedded::Embedded;
 use stint_host::{LocalHost, Ports};
@@ -27,7 +28,7 @@ const LONG_WORK: Duration = Duration::from_secs(55);
 struct Slow;
 
 impl Worker for Slow {
-    const SPEC: Spec = Spec {
+    const SPEC: WorkerSpec = WorkerSpec {
         fleet: "test",
         name: "slow",
         summary: "takes its time",
@@ -58,7 +59,7 @@ struct World {
     clock: ManualClock,
     queue: Arc<PaidQueue>,
     host: Arc<LocalHost>,
-    stop: Stop,
+    stop: StopSignal,
 }
 
 impl World {
@@ -82,7 +83,7 @@ impl World {
             clock: shared,
             changed: Arc::new(|| std::future::pending().boxed()),
         };
-        let stop = Stop::default();
+        let stop = StopSignal::default();
         let host = Arc::new(LocalHost::new(Registry::new().with(Slow), ports, stop.clone()));
         World { clock, queue, host, stop }
     }

@@ -8,7 +8,7 @@ use futures::FutureExt;
 use jiff::Timestamp;
 use stint_core::clock::{Clock, ManualClock, after, between};
 use stint_core::registry::Registry;
-use stint_core::worker::{Event, Invocation, Outcome, Spec, Stop, Trigger, Worker, WorkerError};
+use stint_core::worker::{Event, Invocation, Outcome, StopSignal, Trigger, Worker, WorkerError, WorkerSpec};
 use stint_embedded::Embedded;
 use stint_host::{LocalHost, Ports};
 use stint_testkit::Driver;
@@ -22,7 +22,7 @@ const TEN_MINUTES: Duration = Duration::from_secs(600);
 struct Timed(Arc<Mutex<Vec<Timestamp>>>);
 
 impl Worker for Timed {
-    const SPEC: Spec = Spec {
+    const SPEC: WorkerSpec = WorkerSpec {
         fleet: "test",
         name: "timed",
         summary: "takes its time",
@@ -52,7 +52,7 @@ fn run(wakeups: &[u64]) -> (Vec<Duration>, usize) {
         clock: shared,
         changed: Arc::new(|| std::future::pending().boxed()),
     };
-    let (stop, runs, told) = (Stop::default(), Arc::default(), Arc::new(Mutex::new(0)));
+    let (stop, runs, told) = (StopSignal::default(), Arc::default(), Arc::new(Mutex::new(0)));
     let counting = told.clone();
     let host = LocalHost::new(Registry::new().with(Timed(Arc::clone(&runs))), ports.clone(), stop.clone());
     let host = Arc::new(host.observed_by(Arc::new(move |worker, outcome| {

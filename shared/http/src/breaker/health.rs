@@ -15,8 +15,8 @@ impl HttpError {
         match self {
             HttpError::Transport(TransportError::TooLarge { .. })
             | HttpError::Unauthorized { .. }
-            | HttpError::Halted { .. }
-            | HttpError::Waits { .. }
+            | HttpError::StoppedForClientErrors { .. }
+            | HttpError::BreakerOpen { .. }
             | HttpError::Token(TokenError::Refused { .. }) => Health::Unknown,
             HttpError::RateLimited(limited) | HttpError::Token(TokenError::RateLimited(limited)) => {
                 self.of_limit(limited)

@@ -27,21 +27,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use stint_core::circuit::{Circuit, CircuitSettings, Health, Intent, Pass, Transition, Wait};
+use stint_core::circuit::{Circuit, CircuitSettings, CircuitWait, Health, Intent, Pass, Transition};
 use stint_core::clock::{Clock, after, between};
 use stint_core::ports::Breakers;
 use stint_core::telemetry::Metric;
 
 use crate::policy::draw;
 pub use memory::MemoryBreakers;
-use record::Record;
+use record::SharedCircuit;
 
 /// The age from which the copy of the record is reloaded.
 const FRESH: Duration = Duration::from_secs(5);
 
 /// The breaker of one upstream.
 pub struct Breaker {
-    record: Record,
+    record: SharedCircuit,
     settings: CircuitSettings,
     clock: Arc<dyn Clock>,
     seed: u64,
@@ -60,7 +60,13 @@ impl Breaker {
         // Different in each process and for each upstream, and the same in each simulation.
         let name = upstream.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
         let seed = clock.now().as_microsecond().cast_unsigned() ^ name;
-        Breaker { record: Record::new(upstream, store, clock.clone()), settings, clock, seed, draws: AtomicU64::new(0) }
+        Breaker {
+            record: SharedCircuit::new(upstream, store, clock.clone()),
+            settings,
+            clock,
+            seed,
+            draws: AtomicU64::new(0),
+        }
     }
 
     /// Returns the upstream's name, as shown in `status`, logs and metrics.
@@ -76,7 +82,7 @@ impl Breaker {
     /// Returns the right to make one call, or why there is none now. The caller puts it into the extensions of its
     /// requests, where [a guarded client](crate::Client::guarded) looks for it, and tells [`Breaker::report`] how the
     /// call ended.
-    pub async fn enter(&self, intent: Intent) -> Result<Pass, Wait> {
+    pub async fn enter(&self, intent: Intent) -> Result<Pass, CircuitWait> {
         self.record.refresh(FRESH).await;
         let entered = self.record.change(|circuit, now| circuit.enter(intent, &self.settings, now, self.draw())).await;
         // A right that is not in the record is invalid: another process may have the same one.
@@ -85,7 +91,7 @@ impl Breaker {
 
     /// Returns why a call with this intent could not be made now, or `None` if it could. Does not acquire the right to
     /// call.
-    pub async fn waits(&self, intent: Intent) -> Option<Wait> {
+    pub async fn waits(&self, intent: Intent) -> Option<CircuitWait> {
         self.record.refresh(FRESH).await;
         self.record.look(|circuit| circuit.waits(intent, &self.settings, self.clock.now()))
     }
@@ -105,22 +111,22 @@ impl Breaker {
     }
 
     /// Closes a half-open breaker when there is no work that could prove that the upstream works again.
-    pub async fn close_idle(&self) {
+    pub async fn close_without_work(&self) {
         self.record.refresh(FRESH).await;
-        if let Some(Some(transition)) = self.record.change(Circuit::close_idle).await {
+        if let Some(Some(transition)) = self.record.change(Circuit::close_without_work).await {
             self.tell(&transition);
         }
     }
 
     /// Makes the next probe due now, for an operator who has reason to believe that the upstream works again.
-    pub async fn hasten(&self) {
+    pub async fn probe_now(&self) {
         self.record.refresh(FRESH).await;
-        self.record.change(Circuit::hasten).await;
+        self.record.change(Circuit::probe_now).await;
     }
 
     /// Returns whether a request of a call with `pass`, which was admitted a while ago, may be sent now. Does not use
     /// the store.
-    pub(crate) fn admits(&self, pass: Pass) -> Result<(), Wait> {
+    pub(crate) fn admits(&self, pass: Pass) -> Result<(), CircuitWait> {
         self.record.look(|circuit| circuit.admits(pass, &self.settings, self.clock.now()))
     }
 
@@ -130,9 +136,9 @@ impl Breaker {
         self.record.look(Circuit::is_closed)
     }
 
-    fn without_right(&self, circuit: &Circuit) -> Result<Pass, Wait> {
+    fn without_right(&self, circuit: &Circuit) -> Result<Pass, CircuitWait> {
         let until = after(self.clock.now(), FRESH);
-        circuit.outage().map_or(Ok(Pass::Free), |outage| Err(Wait { outage: outage.clone(), until }))
+        circuit.outage().map_or(Ok(Pass::Free), |outage| Err(CircuitWait { outage: outage.clone(), until }))
     }
 
     fn draw(&self) -> u64 {
@@ -142,7 +148,7 @@ impl Breaker {
     fn tell(&self, transition: &Transition) {
         let upstream = self.upstream();
         match transition {
-            Transition::Opened(Wait { outage, until }) => {
+            Transition::Opened(CircuitWait { outage, until }) => {
                 let reason = &outage.reason;
                 tracing::error!(
                     upstream,
@@ -151,7 +157,7 @@ impl Breaker {
                 );
                 Metric::BreakerOpen.record(upstream, 1.0);
             }
-            Transition::StillOpen(Wait { outage, until }) => {
+            Transition::StillOpen(CircuitWait { outage, until }) => {
                 let reason = &outage.reason;
                 tracing::debug!(upstream, reason, "{upstream} is still down, the next probe is at {until}: {reason}");
                 Metric::BreakerOpen.record(upstream, 1.0);

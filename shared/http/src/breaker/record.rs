@@ -13,7 +13,7 @@ use stint_core::ports::Breakers;
 const TRIES: usize = 8;
 
 /// A copy of one upstream's record.
-pub(super) struct Record {
+pub(super) struct SharedCircuit {
     upstream: String,
     store: Arc<dyn Breakers>,
     clock: Arc<dyn Clock>,
@@ -53,9 +53,9 @@ struct Attempt<T> {
     now: Timestamp,
 }
 
-impl Record {
-    pub(super) fn new(upstream: String, store: Arc<dyn Breakers>, clock: Arc<dyn Clock>) -> Record {
-        Record { upstream, store, clock, known: Mutex::default(), turn: Turn::new(()) }
+impl SharedCircuit {
+    pub(super) fn new(upstream: String, store: Arc<dyn Breakers>, clock: Arc<dyn Clock>) -> SharedCircuit {
+        SharedCircuit { upstream, store, clock, known: Mutex::default(), turn: Turn::new(()) }
     }
 
     pub(super) fn upstream(&self) -> &str {
@@ -165,7 +165,7 @@ impl Known {
         let unwritten = match self.standing {
             Standing::Written => None,
             Standing::Unwritten if version == self.version => Some(self.circuit.clone()),
-            Standing::Unwritten => self.circuit.in_place_of(&stored),
+            Standing::Unwritten => self.circuit.replacement_for(&stored),
         };
         let standing = if unwritten.is_some() { Standing::Unwritten } else { Standing::Written };
         let circuit = unwritten.clone().unwrap_or(stored);

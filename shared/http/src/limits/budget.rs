@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::halt::{ClientErrors, Halt};
-use super::headers::{RULES, RateHeaderError, RateLimits, RateRule};
-use super::lane::{Headroom, Hit, Lane, LaneMemory};
+use super::headers::{AnnouncedLimits, RULES, RateHeaderError, RateRule};
+use super::lane::{Headroom, Hit, Lane, StoredLane};
 
 /// How a client keeps to announced limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,9 +65,9 @@ pub struct LimitCounts {
 /// request was sent that the memory does not contain, and [`Pacer::restore`](super::Pacer::restore) assumes that it
 /// was.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PaceMemory {
+pub struct StoredPace {
     /// By the name of the policy, or by the endpoint if the policy has no name.
-    lanes: BTreeMap<String, LaneMemory>,
+    lanes: BTreeMap<String, StoredLane>,
     /// The lane of each endpoint.
     endpoints: BTreeMap<String, String>,
 }
@@ -172,7 +172,7 @@ impl Budget {
         endpoint: &str,
         now: Timestamp,
         status: StatusCode,
-        limits: &RateLimits,
+        limits: &AnnouncedLimits,
     ) {
         let told = self.told(lane, endpoint, status, limits);
         if told != lane {
@@ -188,13 +188,13 @@ impl Budget {
         self.report(limits);
     }
 
-    pub(super) fn memory(&self, now: Timestamp) -> PaceMemory {
+    pub(super) fn memory(&self, now: Timestamp) -> StoredPace {
         let lanes = self.lanes.iter().filter(|(name, _)| *name != UNKNOWN);
         let lanes = lanes.map(|(name, lane)| (name.clone(), lane.memory(now))).collect();
-        PaceMemory { lanes, endpoints: self.endpoints.clone() }
+        StoredPace { lanes, endpoints: self.endpoints.clone() }
     }
 
-    pub(super) fn restore(&mut self, memory: &PaceMemory, now: Timestamp) {
+    pub(super) fn restore(&mut self, memory: &StoredPace, now: Timestamp) {
         for (name, lane) in &memory.lanes {
             self.lane(name).restore(lane, now);
         }
@@ -205,7 +205,7 @@ impl Budget {
 
     /// Returns the lane that the answer names. An answer without a name belongs to its endpoint's own lane if it comes
     /// from the upstream; a server error from an intermediary tells nothing.
-    fn told(&self, lane: &str, endpoint: &str, status: StatusCode, limits: &RateLimits) -> String {
+    fn told(&self, lane: &str, endpoint: &str, status: StatusCode, limits: &AnnouncedLimits) -> String {
         match &limits.policy {
             Some(policy) => policy.clone(),
             None if lane == UNKNOWN && !status.is_server_error() => endpoint.to_owned(),
@@ -214,7 +214,7 @@ impl Budget {
     }
 
     /// Logs a new problem once: an upstream that has changed its headers repeats the problem in each answer.
-    fn report(&mut self, limits: &RateLimits) {
+    fn report(&mut self, limits: &AnnouncedLimits) {
         self.counts.problems += limits.problems.len() as u64;
         if let Some(problem) = limits.problems.last()
             && self.problem.as_ref() != Some(problem)

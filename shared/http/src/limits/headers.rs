@@ -27,7 +27,7 @@ const QUOTED_CHARACTERS: usize = 80;
 
 /// What one answer says about limits. Nothing in it is a reason to refuse the answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RateLimits {
+pub struct AnnouncedLimits {
     /// The name of the policy. Endpoints with the same policy share one budget.
     pub policy: Option<String>,
     /// The rules whose limits could be read, in the order of the header. All of them apply.
@@ -84,10 +84,10 @@ pub struct RateHeaderError {
     pub value: String,
 }
 
-impl RateLimits {
+impl AnnouncedLimits {
     /// Reads the headers of an answer that arrived at `now`. Everything is empty if there are none.
-    pub fn from_headers(headers: &HeaderMap, now: Timestamp) -> RateLimits {
-        let mut limits = RateLimits { retry_after: retry_after(headers, now), ..RateLimits::default() };
+    pub fn from_headers(headers: &HeaderMap, now: Timestamp) -> AnnouncedLimits {
+        let mut limits = AnnouncedLimits { retry_after: retry_after(headers, now), ..AnnouncedLimits::default() };
         limits.policy = limits.text(headers, POLICY).map(str::to_owned);
         let Some(rules) = limits.text(headers, RULES) else { return limits };
         for name in rules.split(',').map(|name| name.trim().to_ascii_lowercase()) {

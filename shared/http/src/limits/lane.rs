@@ -22,7 +22,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use stint_core::clock::{after, before, between};
 
-use super::headers::{RateLimits, RateRule, RateWindow};
+use super::headers::{AnnouncedLimits, RateRule, RateWindow};
 use super::lag::Lag;
 use crate::retry_after::LONGEST_RETRY_AFTER;
 
@@ -96,7 +96,7 @@ impl Hit {
 
 /// What is stored of a lane.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct LaneMemory {
+pub(super) struct StoredLane {
     pub(super) rules: Vec<RateRule>,
     pub(super) hits: Vec<Hit>,
     pub(super) closed_until: Timestamp,
@@ -174,7 +174,7 @@ impl Lane {
     }
 
     /// Applies the answer to `hit`.
-    pub(super) fn answered(&mut self, hit: Hit, now: Timestamp, status: StatusCode, limits: &RateLimits) {
+    pub(super) fn answered(&mut self, hit: Hit, now: Timestamp, status: StatusCode, limits: &AnnouncedLimits) {
         self.end(hit, now);
         self.learn(limits);
         self.measure(hit, now);
@@ -191,17 +191,17 @@ impl Lane {
         self.close(now, refused, limits);
     }
 
-    pub(super) fn memory(&self, now: Timestamp) -> LaneMemory {
+    pub(super) fn memory(&self, now: Timestamp) -> StoredLane {
         let longest = self.longest_period();
         let fresh = |hit: &&Hit| hit.answered.is_none_or(|answered| between(answered, now) <= longest);
         let hits = self.hits.iter().filter(fresh).copied().collect();
-        LaneMemory { rules: self.rules.clone(), hits, closed_until: self.closed_until }
+        StoredLane { rules: self.rules.clone(), hits, closed_until: self.closed_until }
     }
 
     /// Merges what another process, or an earlier run of this one, knew at some time before `now`. That process may
     /// have sent one request more. If everything is known already, nothing changes, because then that request is known
     /// too.
-    pub(super) fn restore(&mut self, memory: &LaneMemory, now: Timestamp) {
+    pub(super) fn restore(&mut self, memory: &StoredLane, now: Timestamp) {
         // It may outlast the hits that caused it.
         self.closed_until = self.closed_until.max(memory.closed_until);
         self.set_back_to(now);
@@ -264,7 +264,7 @@ impl Lane {
     }
 
     /// Replaces the rules by those in `limits`. Rules that are named there but could not be read stay as they were.
-    fn learn(&mut self, limits: &RateLimits) {
+    fn learn(&mut self, limits: &AnnouncedLimits) {
         if limits.rules.is_empty() {
             return;
         }
@@ -284,7 +284,7 @@ impl Lane {
     }
 
     /// Compares what the upstream has counted with what was sent. Returns whether it was more.
-    fn compare(&mut self, hit: Hit, now: Timestamp, limits: &RateLimits) -> bool {
+    fn compare(&mut self, hit: Hit, now: Timestamp, limits: &AnnouncedLimits) -> bool {
         let mut others = 0;
         let mut proved = false;
         for window in limits.rules.iter().flat_map(|rule| &rule.windows) {
@@ -321,7 +321,7 @@ impl Lane {
         leaves.find(|leaves| *leaves <= hit.sent)
     }
 
-    fn close(&mut self, now: Timestamp, refused: bool, limits: &RateLimits) {
+    fn close(&mut self, now: Timestamp, refused: bool, limits: &AnnouncedLimits) {
         let states = limits.rules.iter().flat_map(|rule| &rule.windows).filter_map(|window| window.state);
         let restricted = states.map(|state| state.restricted_for.min(LOOK_AGAIN)).max().filter(|wait| !wait.is_zero());
         let asked = limits.retry_after.max(restricted).map(|wait| wait.saturating_add(ROUNDED));

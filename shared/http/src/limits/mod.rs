@@ -1,7 +1,7 @@
 //! The request budget: limits that an upstream announces in the headers of its answers.
 //!
 //! In addition to points, which are allotted to a key, an upstream may count the requests of an address. It says so in
-//! `X-Rate-Limit-*` headers ([`RateLimits`]), and the client keeps to them before it sends ([`Pacer`]): a refusal costs
+//! `X-Rate-Limit-*` headers ([`AnnouncedLimits`]), and the client keeps to them before it sends ([`Pacer`]): a refusal costs
 //! a minute of silence, and every 4xx counts towards a ban.
 //!
 //! * `headers`: the grammar of the headers, and nothing else.
@@ -15,7 +15,7 @@
 //! limit, requests still keep a minimum interval ([`LimitOptions::unannounced_interval`]).
 //!
 //! The budget is kept in the process, so only one process may use an address. A fleet that runs as functions has one
-//! message of the chain in flight, and so one request. A process that restarts or takes over restores a [`PaceMemory`].
+//! message of the chain in flight, and so one request. A process that restarts or takes over restores a [`StoredPace`].
 
 mod budget;
 mod halt;
@@ -24,8 +24,8 @@ mod lag;
 mod lane;
 mod pacer;
 
-pub use budget::{LimitCounts, LimitOptions, PaceMemory};
-pub use headers::{RateHeaderError, RateLimits, RateRule, RateWindow, WindowState};
+pub use budget::{LimitCounts, LimitOptions, StoredPace};
+pub use headers::{AnnouncedLimits, RateHeaderError, RateRule, RateWindow, WindowState};
 pub use lane::Headroom;
 pub(crate) use pacer::Flight;
 pub use pacer::Pacer;

@@ -9,9 +9,9 @@ use http::{HeaderMap, StatusCode, Uri};
 use jiff::Timestamp;
 use stint_core::clock::{Clock, between};
 
-use super::budget::{Budget, LimitCounts, LimitOptions, PaceMemory};
+use super::budget::{Budget, LimitCounts, LimitOptions, StoredPace};
 use super::halt::Halt;
-use super::headers::RateLimits;
+use super::headers::AnnouncedLimits;
 use super::lane::Hit;
 use crate::error::HttpError;
 use crate::redact::host;
@@ -49,21 +49,21 @@ impl Pacer {
     }
 
     /// Returns the limits of `uri` as last announced, or `None` before that.
-    pub fn limits_of(&self, uri: &Uri) -> Option<RateLimits> {
+    pub fn limits_of(&self, uri: &Uri) -> Option<AnnouncedLimits> {
         let budget = lock(&self.budget);
         let policy = budget.lane_of(&endpoint(uri)).to_owned();
         let rules = budget.rules(&policy);
-        (!rules.is_empty()).then(|| RateLimits { policy: Some(policy), rules, ..RateLimits::default() })
+        (!rules.is_empty()).then(|| AnnouncedLimits { policy: Some(policy), rules, ..AnnouncedLimits::default() })
     }
 
     /// Returns all that is known about limits, to be stored together with what is requested next.
-    pub fn memory(&self) -> PaceMemory {
+    pub fn memory(&self) -> StoredPace {
         lock(&self.budget).memory(self.clock.now())
     }
 
     /// Merges a stored memory, before the first request or at any time. A request that was sent after the memory was
     /// stored is assumed to be counted now at the latest. What is known already changes nothing.
-    pub fn restore(&self, memory: &PaceMemory) {
+    pub fn restore(&self, memory: &StoredPace) {
         lock(&self.budget).restore(memory, self.clock.now());
     }
 
@@ -109,7 +109,7 @@ impl Pacer {
     fn depart(&self, uri: &Uri, lane: &str, asked: Timestamp) -> Result<Result<Hit, Timestamp>, HttpError> {
         let mut budget = lock(&self.budget);
         if let Some(Halt { client_errors, status, endpoint }) = budget.halt(lane).cloned() {
-            return Err(HttpError::Halted { host: host(uri), client_errors, status, endpoint });
+            return Err(HttpError::StoppedForClientErrors { host: host(uri), client_errors, status, endpoint });
         }
         let now = self.clock.now();
         budget.set_back_to(lane, now);
@@ -147,7 +147,7 @@ impl Flight {
     pub(crate) fn answered(mut self, status: StatusCode, headers: &HeaderMap) {
         let now = self.clock.now();
         if let Some(hit) = self.hit.take() {
-            let limits = RateLimits::from_headers(headers, now);
+            let limits = AnnouncedLimits::from_headers(headers, now);
             lock(&self.budget).answered((&self.lane, hit), &self.endpoint, now, status, &limits);
         }
     }

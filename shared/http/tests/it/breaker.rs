@@ -172,7 +172,7 @@ fn while_it_is_open_no_request_leaves() {
         open(&breaker).await;
         client.send(request("/x"), &RetryPolicy::PAGE).await.expect_err("error")
     });
-    assert!(matches!(&error, HttpError::Waits { upstream, .. } if upstream == "api"), "{error}");
+    assert!(matches!(&error, HttpError::BreakerOpen { upstream, .. } if upstream == "api"), "{error}");
     assert!(error.to_string().contains("status 502") && !error.may_be_billed(), "{error}");
     assert_eq!(world.seen().len(), 0);
 }
@@ -186,7 +186,7 @@ fn who_waits_at_the_gate_when_it_opens_does_not_leave_any_more() {
         let late = client.send(request("/x"), &RetryPolicy::PAGE);
         futures::future::join(late, open(&breaker)).await.0.expect_err("error")
     });
-    assert!(matches!(error, HttpError::Waits { .. }), "{error}");
+    assert!(matches!(error, HttpError::BreakerOpen { .. }), "{error}");
     assert_eq!(world.seen().len(), 1);
 }
 
@@ -219,7 +219,7 @@ fn a_probe_is_one_request_whatever_its_policy_repeats() {
             let pass = breaker.enter(Intent::Probe).await.expect("a pass");
             let error = client.send(with(pass, request("/x")), &RetryPolicy::TOKEN).await.expect_err("error");
             breaker.report(pass, &error.health()).await;
-            assert_eq!(breaker.waits(Intent::Probe).await.expect("it is open").outage.tries, 1);
+            assert_eq!(breaker.waits(Intent::Probe).await.expect("it is open").outage.failed_probes, 1);
         });
         assert_eq!(world.seen().len(), 1);
     }

@@ -9,8 +9,8 @@ use http::Uri;
 use secrecy::SecretString;
 use stint_core::clock::ManualClock;
 use stint_http::{
-    Answer, Client, HttpError, LimitOptions, Limits, ReqwestTransport, RetryPolicy, Streaming, TokenSource,
-    TransportError,
+    Client, HttpError, HttpResponse, LimitOptions, RequestLimits, ReqwestTransport, RetryPolicy, StreamingResponse,
+    TokenSource, TransportError,
 };
 
 use crate::loopback::{LIMITS, hang, serve, serve_all, write};
@@ -66,9 +66,9 @@ async fn ask(status: u16, ending: Ending, policy: &RetryPolicy) -> [Result<Bytes
     for whole in [true, false] {
         let (address, client) = (serve_half(status, ending), client());
         outcomes.push(if whole {
-            client.send(request(address), policy).await.and_then(Answer::success).map(|answer| answer.body)
+            client.send(request(address), policy).await.and_then(HttpResponse::success).map(|answer| answer.body)
         } else {
-            match client.open(request(address), policy).await.and_then(Streaming::success) {
+            match client.open(request(address), policy).await.and_then(StreamingResponse::success) {
                 Ok(answer) => answer.body.collect().await.map_err(HttpError::from),
                 Err(error) => Err(error),
             }
@@ -84,7 +84,7 @@ async fn ask(status: u16, ending: Ending, policy: &RetryPolicy) -> [Result<Bytes
 
 #[tokio::test]
 async fn a_refusal_is_one_whatever_becomes_of_its_body() {
-    let hasty = RetryPolicy { limits: Limits { timeout: Duration::from_millis(300), ..LIMITS }, ..ONCE };
+    let hasty = RetryPolicy { limits: RequestLimits { timeout: Duration::from_millis(300), ..LIMITS }, ..ONCE };
     for (ending, policy) in
         [(Ending::Cut, ONCE), (Ending::TooLong, ONCE), (Ending::Endless, ONCE), (Ending::Silent, hasty)]
     {

@@ -146,7 +146,7 @@ fn what_others_have_kept_meanwhile_is_not_undone() {
         clock.advance(STALE);
         let until = mine.waits(Intent::Probe).await.expect("open").until;
         store.behave(Behaviour::Away);
-        mine.hasten().await;
+        mine.probe_now().await;
         store.behave(Behaviour::Well);
         clock.sleep_until(until).await;
         assert!(call(&others, Intent::Probe, &Health::Served).await);

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use stint_core::clock::{Clock, ManualClock, after, before, between};
-use stint_http::{Body, Client, LimitOptions, Limits, PaceMemory, RetryPolicy, Transport, TransportError};
+use stint_http::{Body, Client, LimitOptions, RequestLimits, RetryPolicy, StoredPace, Transport, TransportError};
 
 use crate::scripted::{run, start};
 
@@ -154,7 +154,7 @@ impl Upstream {
 
 #[async_trait]
 impl Transport for Upstream {
-    async fn open(&self, _: http::Request<Bytes>, _: Limits) -> Result<http::Response<Body>, TransportError> {
+    async fn open(&self, _: http::Request<Bytes>, _: RequestLimits) -> Result<http::Response<Body>, TransportError> {
         let (out, back) = {
             let mut state = self.state.lock().expect("lock");
             state.requests += 1;
@@ -183,7 +183,7 @@ pub(crate) fn drawn(number: u64, salt: u64, bound: u64) -> u64 {
 }
 
 /// Returns a client's memory after a round trip through its stored form.
-pub(crate) fn kept(client: &Client) -> PaceMemory {
+pub(crate) fn kept(client: &Client) -> StoredPace {
     let memory = client.limits().expect("limits").memory();
     serde_json::from_str(&serde_json::to_string(&memory).expect("JSON")).expect("a memory")
 }

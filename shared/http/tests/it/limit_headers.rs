@@ -6,19 +6,19 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use proptest::prelude::*;
 use serde_json::Value;
-use stint_http::{RateLimits, RateRule, RateWindow, WindowState};
+use stint_http::{AnnouncedLimits, RateRule, RateWindow, WindowState};
 
 use crate::scripted::start;
 
 /// The recorded headers, if they are available.
 const OBSERVED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data/poe/observed-headers.json");
 
-fn read(headers: &[(&str, &str)]) -> RateLimits {
+fn read(headers: &[(&str, &str)]) -> AnnouncedLimits {
     let mut map = HeaderMap::new();
     for (name, value) in headers {
         map.append(HeaderName::try_from(*name).expect("a name"), HeaderValue::try_from(*value).expect("a value"));
     }
-    RateLimits::from_headers(&map, start())
+    AnnouncedLimits::from_headers(&map, start())
 }
 
 fn window(max_hits: u32, period: u64, restriction: u64, state: Option<(u32, u64)>) -> RateWindow {
@@ -37,7 +37,7 @@ fn the_river_of_2023_is_read() {
     ]);
     let rule = RateRule { name: "ip".to_owned(), windows: vec![window(2, 1, 60, Some((1, 0)))] };
     let policy = Some("public-stash-tabs-request-limit-pc".to_owned());
-    assert_eq!(limits, RateLimits { policy, rules: vec![rule], retry_after: None, problems: vec![] });
+    assert_eq!(limits, AnnouncedLimits { policy, rules: vec![rule], retry_after: None, problems: vec![] });
 }
 
 #[test]
@@ -182,7 +182,7 @@ proptest! {
             if let Some(rules) = rules {
                 headers.insert("x-rate-limit-rules", HeaderValue::from_static(rules));
             }
-            let limits = RateLimits::from_headers(&headers, start());
+            let limits = AnnouncedLimits::from_headers(&headers, start());
             prop_assert!(limits.rules.iter().all(|rule| !rule.windows.is_empty()));
             prop_assert!(limits.problems.iter().all(|problem| problem.to_string().chars().all(|c| !c.is_control())));
         }

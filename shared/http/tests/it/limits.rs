@@ -191,7 +191,10 @@ fn client_errors_in_a_row_stop_everything_and_say_so() {
     // The server error is repeated, and neither lengthens the row nor ends it.
     assert_eq!(statuses, [Some(403), Some(404), Some(200), Some(403), Some(404), Some(403)]);
     let error = ask(&upstream, &client, "/other").expect_err("halted");
-    assert!(matches!(error, HttpError::Halted { client_errors: 3, status: StatusCode::FORBIDDEN, .. }), "{error}");
+    assert!(
+        matches!(error, HttpError::StoppedForClientErrors { client_errors: 3, status: StatusCode::FORBIDDEN, .. }),
+        "{error}"
+    );
     assert!(!error.may_be_billed());
     let said = "a request to upstream.example is not sent: 3 answers in a row were client errors, the last one 403 \
                 Forbidden of upstream.example/pages, and each";
@@ -215,7 +218,7 @@ fn an_endpoint_that_is_refused_for_ever_ends_and_the_one_beside_it_goes_on() {
         assert_eq!(asked("/head", 200, Some(vec![])), Ok(200));
     }
     let error = asked("/pages", 200, None).expect_err("halted");
-    assert!(matches!(&error, HttpError::Halted { client_errors: 5, .. }), "{error}");
+    assert!(matches!(&error, HttpError::StoppedForClientErrors { client_errors: 5, .. }), "{error}");
     assert!(error.to_string().contains("404 Not Found of upstream.example/pages"), "{error}");
     assert_eq!(asked("/head", 200, Some(vec![])), Ok(200));
     assert_eq!(client.limits().expect("limits").counts().client_errors, 5);

@@ -11,9 +11,9 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::StatusCode;
-use stint_http::{Limits, ReqwestTransport, Transport, TransportError};
+use stint_http::{RequestLimits, ReqwestTransport, Transport, TransportError};
 
-pub(crate) const LIMITS: Limits = Limits { timeout: Duration::from_secs(30), max_body: 1024 * 1024 };
+pub(crate) const LIMITS: RequestLimits = RequestLimits { timeout: Duration::from_secs(30), max_body: 1024 * 1024 };
 
 /// Serves one connection: reads the head of one request, then calls `respond`.
 pub(crate) fn serve(respond: impl FnOnce(&mut TcpStream) + Send + 'static) -> (SocketAddr, Receiver<String>) {
@@ -64,7 +64,7 @@ pub(crate) fn hang(stream: &mut TcpStream) {
     while stream.read(&mut [0; 64]).is_ok_and(|read| read > 0) {}
 }
 
-async fn get(address: SocketAddr, limits: Limits) -> Result<http::Response<Bytes>, TransportError> {
+async fn get(address: SocketAddr, limits: RequestLimits) -> Result<http::Response<Bytes>, TransportError> {
     let transport = ReqwestTransport::new("stint/0 (+https://stint.example)").expect("transport");
     let url = format!("http://user:pa55word@{address}/path?token=pa55word");
     transport.send(http::Request::get(url).body(Bytes::new()).expect("request"), limits).await
@@ -162,7 +162,7 @@ async fn a_body_that_never_ends_hits_the_time_out() {
         hang(stream);
     });
     let timeout = Duration::from_millis(50);
-    let error = get(address, Limits { timeout, ..LIMITS }).await.expect_err("error");
+    let error = get(address, RequestLimits { timeout, ..LIMITS }).await.expect_err("error");
     assert_eq!(error, TransportError::TimedOut { host: address.to_string(), timeout });
 }
 
@@ -170,7 +170,7 @@ async fn a_body_that_never_ends_hits_the_time_out() {
 async fn silence_hits_the_time_out() {
     let (address, _heads) = serve(hang);
     let timeout = Duration::from_millis(50);
-    let error = get(address, Limits { timeout, ..LIMITS }).await.expect_err("error");
+    let error = get(address, RequestLimits { timeout, ..LIMITS }).await.expect_err("error");
     assert_eq!(error, TransportError::TimedOut { host: address.to_string(), timeout });
 }
 

@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use http::{StatusCode, Uri};
 use secrecy::SecretString;
-use stint_http::{HttpError, RetryPolicy, Streaming, TokenSource};
+use stint_http::{HttpError, RetryPolicy, StreamingResponse, TokenSource};
 
 use crate::scripted::{World, answer, broken, ok, request, token, too_many};
 
-fn open(world: &World) -> Result<Streaming, HttpError> {
+fn open(world: &World) -> Result<StreamingResponse, HttpError> {
     let client = world.client.clone();
     world.run(async move { client.open(request("/x"), &RetryPolicy::PAGE).await })
 }
 
-fn read(answer: Streaming) -> bytes::Bytes {
+fn read(answer: StreamingResponse) -> bytes::Bytes {
     futures::executor::block_on(answer.body.collect()).expect("a body")
 }
 
@@ -34,7 +34,7 @@ fn passing_faults_and_short_refusals_are_repeated() {
 fn another_status_is_an_answer_and_quotes_its_body_as_an_error() {
     let world = World::new([answer(404, &[], "not here"), answer(404, &[], "not here")]);
     assert_eq!(read(open(&world).expect("an answer")), "not here");
-    let error = open(&world).and_then(Streaming::success).expect_err("no success");
+    let error = open(&world).and_then(StreamingResponse::success).expect_err("no success");
     assert_eq!(error.to_string(), "unexpected status 404 Not Found from upstream.example: not here");
 }
 

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use stint_http::{AddressLimit, Answer, ChallengeMark, Client, HttpError, RetryPolicy, TokenSource, TransportError};
+use stint_http::{
+    AddressLimit, ChallengeMark, Client, HttpError, HttpResponse, RetryPolicy, TokenSource, TransportError,
+};
 
 use crate::scripted::{World, answer, broken, ok, request, timed_out, too_many, unreachable};
 
-fn send(world: &World, policy: RetryPolicy) -> Result<Answer, HttpError> {
+fn send(world: &World, policy: RetryPolicy) -> Result<HttpResponse, HttpError> {
     let client = world.client.clone();
     world.run(async move { client.send(request("/x"), &policy).await })
 }

@@ -29,11 +29,11 @@ fn while_a_probe_is_under_way_no_other_request_leaves() {
         let probe = client.send(with(pass, request("/probe")), &RetryPolicy::PAGE);
         for other in [request("/x"), with(Pass::Free, request("/x")), with(Pass::Probe(7), request("/x"))] {
             let error = client.send(other, &RetryPolicy::PAGE).await.expect_err("not sent");
-            assert!(matches!(error, HttpError::Waits { .. }), "{error}");
+            assert!(matches!(error, HttpError::BreakerOpen { .. }), "{error}");
         }
         let other = client.send(request("/x"), &RetryPolicy::PAGE);
         let (probe, other) = join(probe, other).await;
-        assert!(probe.is_ok() && matches!(other, Err(HttpError::Waits { .. })), "{other:?}");
+        assert!(probe.is_ok() && matches!(other, Err(HttpError::BreakerOpen { .. })), "{other:?}");
     });
     assert_eq!(world.seen().len(), 1);
 }
@@ -49,7 +49,7 @@ fn a_half_open_breaker_lets_nothing_leave_that_was_let_in_before() {
         let probe = breaker.enter(Intent::Probe).await.expect("a pass");
         breaker.report(probe, &Health::Answered).await;
         let error = client.send(request("/x"), &RetryPolicy::PAGE).await.expect_err("not sent");
-        assert!(matches!(error, HttpError::Waits { until, .. } if until == clock.now()), "{error}");
+        assert!(matches!(error, HttpError::BreakerOpen { until, .. } if until == clock.now()), "{error}");
         let trial = breaker.enter(Intent::Work).await.expect("one call may go");
         assert!(client.send(with(trial, request("/x")), &RetryPolicy::PAGE).await.is_ok());
     });
@@ -66,7 +66,7 @@ fn a_probe_whose_lease_has_ended_does_not_leave() {
         let pass = breaker.enter(Intent::Probe).await.expect("a pass");
         clock.advance(SETTINGS.lease);
         let error = client.send(with(pass, request("/x")), &RetryPolicy::PAGE).await.expect_err("not sent");
-        assert!(matches!(error, HttpError::Waits { .. }), "{error}");
+        assert!(matches!(error, HttpError::BreakerOpen { .. }), "{error}");
     });
     assert_eq!(world.seen().len(), 0);
 }
@@ -89,7 +89,7 @@ fn a_probe_fetches_the_token_that_others_may_not_fetch() {
         let (other, probe) = join(other, probe).await;
         let error = other.expect_err("not sent");
         let HttpError::Token(TokenError::Failed { error, .. }) = &error else { panic!("{error}") };
-        assert!(matches!(**error, HttpError::Waits { .. }), "{error}");
+        assert!(matches!(**error, HttpError::BreakerOpen { .. }), "{error}");
         assert!(probe.is_ok(), "{probe:?}");
     });
     let sent: Vec<String> = world.seen().into_iter().map(|seen| seen.path).collect();
@@ -113,7 +113,7 @@ fn a_request_that_waits_for_its_limits_does_not_leave_when_the_breaker_opens() {
             }
         };
         let (late, ()) = join(late, opened).await;
-        assert!(matches!(late, Err(HttpError::Waits { .. })), "{late:?}");
+        assert!(matches!(late, Err(HttpError::BreakerOpen { .. })), "{late:?}");
     });
     let opens_at = client.limits().expect("limits").opens_at(&Uri::from_static("https://upstream.example/pages"));
     assert!(opens_at <= Some(upstream.clock.now()), "what was not sent is not counted");

@@ -12,7 +12,7 @@ use futures::task::LocalSpawnExt;
 use http::header::AUTHORIZATION;
 use jiff::Timestamp;
 use stint_core::clock::{Clock, ManualClock, between};
-use stint_http::{Body, Client, Limits, Transport, TransportError};
+use stint_http::{Body, Client, RequestLimits, Transport, TransportError};
 
 pub(crate) const HOST: &str = "upstream.example";
 
@@ -94,7 +94,11 @@ pub(crate) fn run<T: 'static>(clock: &ManualClock, future: impl Future<Output = 
 
 #[async_trait]
 impl Transport for Script {
-    async fn open(&self, request: http::Request<Bytes>, _: Limits) -> Result<http::Response<Body>, TransportError> {
+    async fn open(
+        &self,
+        request: http::Request<Bytes>,
+        _: RequestLimits,
+    ) -> Result<http::Response<Body>, TransportError> {
         let authorization = request.headers().get(AUTHORIZATION);
         self.seen.lock().expect("lock").push(Seen {
             at: between(start(), self.clock.now()),

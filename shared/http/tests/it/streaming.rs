@@ -8,11 +8,11 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use futures::{StreamExt, TryStreamExt};
-use stint_http::{Body, Limits, ReqwestTransport, Transport, TransportError};
+use stint_http::{Body, RequestLimits, ReqwestTransport, Transport, TransportError};
 
 use crate::loopback::{LIMITS, gzip_answer, hang, serve, write};
 
-async fn open(address: std::net::SocketAddr, limits: Limits) -> Result<http::Response<Body>, TransportError> {
+async fn open(address: std::net::SocketAddr, limits: RequestLimits) -> Result<http::Response<Body>, TransportError> {
     let transport = ReqwestTransport::new("stint/0").expect("transport");
     let request = http::Request::get(format!("http://{address}/path")).body(Bytes::new()).expect("request");
     transport.open(request, limits).await
@@ -129,7 +129,7 @@ async fn a_length_over_the_cap_is_the_end_of_the_body_and_not_of_the_answer() {
 
 #[tokio::test]
 async fn a_body_that_does_not_end_in_time_ends_with_an_error() {
-    let limits = Limits { timeout: Duration::from_millis(200), ..LIMITS };
+    let limits = RequestLimits { timeout: Duration::from_millis(200), ..LIMITS };
     let (address, _heads) = serve(|stream| {
         assert!(write(stream, b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n01234"));
         hang(stream);
@@ -148,7 +148,7 @@ async fn a_dropped_body_hangs_up() {
         while write(stream, &chunk(&[b'x'; 64 * 1024])) {}
         gone.send(()).expect("the test waits");
     });
-    let mut body = open(address, Limits { max_body: usize::MAX, ..LIMITS }).await.expect("a head").into_body();
+    let mut body = open(address, RequestLimits { max_body: usize::MAX, ..LIMITS }).await.expect("a head").into_body();
     assert!(matches!(body.next().await, Some(Ok(_))));
     drop(body);
     assert_eq!(noticed.await, Ok(()));

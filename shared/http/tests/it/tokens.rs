@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use http::Uri;
 use secrecy::{ExposeSecret, SecretString};
-use stint_http::{Answer, HttpError, RetryPolicy, TokenError, TokenSource};
+use stint_http::{HttpError, HttpResponse, RetryPolicy, TokenError, TokenSource};
 
 use crate::scripted::{HOST, World, answer, ok, request, timed_out, token, too_many, unreachable};
 
@@ -15,7 +15,7 @@ fn source(world: &World) -> Arc<TokenSource> {
     Arc::new(TokenSource::new(world.client.clone(), url, "key-1", SecretString::from("hunter2")))
 }
 
-fn query(world: &World, tokens: &Arc<TokenSource>) -> Result<Answer, HttpError> {
+fn query(world: &World, tokens: &Arc<TokenSource>) -> Result<HttpResponse, HttpError> {
     let (client, tokens) = (world.client.clone(), Arc::clone(tokens));
     world.run(async move { client.authorized(request("/api"), &tokens, &RetryPolicy::QUERY).await })
 }

@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use stint_core::clock::Clock;
 use stint_core::ledger::{Changes, KeyId, Ledger, LedgerSettings};
 use stint_core::ports::PortResult;
-use stint_core::steps::{Step, Steps, Waiting};
+use stint_core::steps::{LedgerStep, PendingSteps, Steps};
 
 use super::accounts::{Accounts, Kept, Written};
 
@@ -42,14 +42,14 @@ struct Shared {
     accounts: Accounts,
     settings: LedgerSettings,
     clock: Arc<dyn Clock>,
-    waiting: Waiting,
+    waiting: PendingSteps,
     /// Locked by the task that writes. While one batch is written, the next one collects.
     kept: Mutex<Kept>,
 }
 
 /// A step and its progress.
 struct Turn {
-    step: Box<dyn Step>,
+    step: Box<dyn LedgerStep>,
     /// How often it was applied and lost to another process.
     losses: u32,
     /// The keys that it changed when it was last applied.
@@ -58,7 +58,7 @@ struct Turn {
 
 impl Batcher {
     pub(super) fn new(accounts: Accounts, settings: LedgerSettings, clock: Arc<dyn Clock>) -> Batcher {
-        let (waiting, kept) = (Waiting::default(), Mutex::default());
+        let (waiting, kept) = (PendingSteps::default(), Mutex::default());
         Batcher { shared: Arc::new(Shared { accounts, settings, clock, waiting, kept }) }
     }
 
@@ -96,7 +96,7 @@ impl Shared {
         let now = self.clock.now();
         if let Err(error) = self.accounts.refresh(kept, now).await {
             *kept = Kept::default();
-            turns.into_iter().for_each(|turn| turn.step.answer(Some(&error.to_string())));
+            turns.into_iter().for_each(|turn| turn.step.finish(Some(&error.to_string())));
             return Vec::new();
         }
         let mut ledger = Ledger::new(self.settings, mem::take(&mut kept.accounts));
@@ -131,16 +131,16 @@ fn verdicts(turns: Vec<Turn>, written: &BTreeMap<KeyId, Written>) -> Vec<Turn> {
         let outcomes = || turn.changed.iter().filter_map(|key| written.get(key));
         if let Some(Written::Failed(reason)) = outcomes().find(|outcome| matches!(outcome, Written::Failed(_))) {
             in_doubt = true;
-            turn.step.answer(Some(reason));
+            turn.step.finish(Some(reason));
             continue;
         }
         let lost = outcomes().any(|outcome| *outcome == Written::Lost);
         in_doubt |= lost;
         let stands = if turn.changed.is_empty() { !in_doubt } else { !lost };
         if stands {
-            turn.step.answer(None);
+            turn.step.finish(None);
         } else if turn.losses + 1 == TRIES {
-            turn.step.answer(Some("other processes changed the key each time; there are too many of them for it"));
+            turn.step.finish(Some("other processes changed the key each time; there are too many of them for it"));
         } else {
             turn.losses += 1;
             again.push(turn);

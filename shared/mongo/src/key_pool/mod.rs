@@ -58,7 +58,7 @@ impl LedgerStore for MongoKeyPool {
         self.parked.park(messages).await
     }
 
-    async fn lend_stored(&self, queue: &str, max: usize, lease: Duration) -> PortResult<Vec<Parked>> {
+    async fn claim_stored(&self, queue: &str, max: usize, lease: Duration) -> PortResult<Vec<Parked>> {
         self.parked.lend(queue, max, lease).await
     }
 

@@ -21,7 +21,7 @@ use stint_mongo::{Mongo, MongoKeyPool};
 use clock::Standing;
 
 const WINDOW: Duration = Duration::from_secs(3_600);
-const LEDGER: LedgerSettings = LedgerSettings::plain(WINDOW);
+const LEDGER: LedgerSettings = LedgerSettings::without_reserve(WINDOW);
 
 fn key() -> KeyId {
     KeyId("a".into())

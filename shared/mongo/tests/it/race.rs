@@ -94,7 +94,7 @@ fn parked_messages_are_lent_to_one_of_many() {
             tokio::spawn(async move {
                 let mut lent = Vec::new();
                 loop {
-                    let some = pool.lend_parked("work", 7, WINDOW).await.unwrap();
+                    let some = pool.claim_parked("work", 7, WINDOW).await.unwrap();
                     if some.is_empty() {
                         return lent;
                     }

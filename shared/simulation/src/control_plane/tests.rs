@@ -39,7 +39,11 @@ fn a_write_holds_after_its_delay_and_zero_pauses_the_mapping() {
     let plane = plane();
     finish(&plane, plane.throttle.set(&WORKER, 0)).unwrap();
     let now = plane.clock.now();
-    assert_eq!(plane.throttle.read(&WORKER).now_or_never().unwrap().unwrap().set, Some(0), "the record tells at once");
+    assert_eq!(
+        plane.throttle.read(&WORKER).now_or_never().unwrap().unwrap().limit,
+        Some(0),
+        "the record tells at once"
+    );
     assert_eq!((plane.reserved.effective(now), plane.mapping.effective(now).enabled), (Some(50), true));
     assert!(after(now, plane.throttle.lag()) >= after(now, MAPPING_DELAY.1));
     plane.clock.advance(MAPPING_DELAY.1);
@@ -77,7 +81,7 @@ fn more_than_fifteen_requests_a_second_are_refused_and_leave_no_trace() {
     assert_eq!(refused, 20 - REQUESTS_PER_SECOND);
     let usage = plane.throttle.usage();
     assert_eq!((usage.requests, usage.refused), (20, 5));
-    let set = plane.throttle.read(&WORKER).now_or_never().unwrap().unwrap().set;
+    let set = plane.throttle.read(&WORKER).now_or_never().unwrap().unwrap().limit;
     assert_eq!(set, Some(REQUESTS_PER_SECOND), "what was refused is taken back");
     plane.clock.advance(Duration::from_secs(1));
     assert!(finish(&plane, plane.throttle.set(&WORKER, 30)).is_ok());

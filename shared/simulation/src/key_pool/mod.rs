@@ -173,7 +173,7 @@ impl KeyPool for MemoryKeyPool {
         Ok(())
     }
 
-    async fn lend_parked(&self, queue: &str, max: usize, lease: Duration) -> PortResult<Vec<Parked>> {
+    async fn claim_parked(&self, queue: &str, max: usize, lease: Duration) -> PortResult<Vec<Parked>> {
         let now = self.clock.now();
         if self.lock().parking.is_empty() {
             return Ok(Vec::new());

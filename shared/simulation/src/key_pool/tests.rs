@@ -10,7 +10,7 @@ use super::*;
 
 fn pool() -> (ManualClock, MemoryKeyPool) {
     let clock = ManualClock::new(Timestamp::UNIX_EPOCH);
-    let settings = LedgerSettings::plain(Duration::from_secs(3_600));
+    let settings = LedgerSettings::without_reserve(Duration::from_secs(3_600));
     let pool = MemoryKeyPool::new(settings, Arc::new(clock.clone()), 1, &Faults::none());
     (clock, pool)
 }
@@ -50,7 +50,7 @@ fn the_pool_lends_what_the_ledger_lends_and_keeps_its_windows() {
 fn parked_messages_are_lent_oldest_first_and_come_back_when_the_loan_ends() {
     let (clock, pool) = pool();
     block_on(pool.park(&[parked("1", "a"), parked("2", "b"), parked("3", "c")])).unwrap();
-    let lend = || block_on(pool.lend_parked("q", 2, Duration::from_secs(60))).unwrap();
+    let lend = || block_on(pool.claim_parked("q", 2, Duration::from_secs(60))).unwrap();
     let lent = lend();
     assert_eq!(lent.iter().map(|parked| parked.id.as_str()).collect::<Vec<_>>(), ["1", "2"]);
     assert_eq!(lend().len(), 1, "what is on loan is not lent again");
@@ -58,20 +58,20 @@ fn parked_messages_are_lent_oldest_first_and_come_back_when_the_loan_ends() {
     clock.advance(Duration::from_secs(60));
     assert_eq!(lend().len(), 2);
     assert_eq!(pool.parked(), 2);
-    assert!(block_on(pool.lend_parked("other", 9, Duration::from_secs(60))).unwrap().is_empty());
+    assert!(block_on(pool.claim_parked("other", 9, Duration::from_secs(60))).unwrap().is_empty());
 }
 
 #[test]
 fn what_was_parked_anew_is_not_forgotten() {
     let (_, pool) = pool();
     block_on(pool.park(&[parked("1", "all of it")])).unwrap();
-    let lent = block_on(pool.lend_parked("q", 1, Duration::from_secs(60))).unwrap();
+    let lent = block_on(pool.claim_parked("q", 1, Duration::from_secs(60))).unwrap();
     block_on(pool.park(&[parked("1", "the rest")])).unwrap();
     block_on(pool.forget_parked(&lent)).unwrap();
     let mut bodies = Vec::new();
     pool.each_parked(|body| bodies.push(body.to_owned()));
     assert_eq!(bodies, ["the rest"]);
-    assert_eq!(block_on(pool.lend_parked("q", 1, Duration::from_secs(60))).unwrap().len(), 1, "it is free at once");
+    assert_eq!(block_on(pool.claim_parked("q", 1, Duration::from_secs(60))).unwrap().len(), 1, "it is free at once");
 }
 
 /// Returns a key whose window has `limit` points, of which `spent` are spent and `held` are held by a call in flight.
@@ -97,7 +97,7 @@ fn closed(limit: u64, spent: u64, unconfirmed: u64, expired: u64) -> WindowRecor
 
 /// Checks the ledger with `account` after a step that closed `windows`.
 fn check(conservation: &mut Conservation, account: Account, windows: Vec<WindowRecord>) -> Result<(), String> {
-    let (key, settings) = (KeyId("a".into()), LedgerSettings::plain(Duration::from_secs(3_600)));
+    let (key, settings) = (KeyId("a".into()), LedgerSettings::without_reserve(Duration::from_secs(3_600)));
     let windows = windows.into_iter().map(|window| (key.clone(), window)).collect();
     let changes = Changes { accounts: [key.clone()].into(), windows, ..Changes::default() };
     let ledger = Ledger::new(settings, BTreeMap::from([(key, account)]));

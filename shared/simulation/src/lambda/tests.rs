@@ -9,7 +9,7 @@ use crate::driver;
 struct Sleeper;
 
 impl Worker for Sleeper {
-    const SPEC: Spec = Spec {
+    const SPEC: WorkerSpec = WorkerSpec {
         fleet: "test",
         name: "sleeper",
         summary: "sleeps",

@@ -6,7 +6,7 @@ use futures::executor::block_on;
 use jiff::Timestamp;
 use stint_core::clock::ManualClock;
 use stint_core::ports::{NewMessage, QueueSettings};
-use stint_core::worker::{Invocation, MessageException, Spec, Worker, WorkerError};
+use stint_core::worker::{Invocation, MessageException, Worker, WorkerError, WorkerSpec};
 
 use super::*;
 use crate::control_plane::{MappingSetting, Reserved};
@@ -20,7 +20,7 @@ const VISIBILITY: Duration = Duration::from_secs(60);
 struct Clerk(fn(&[Delivery]) -> Result<Outcome, WorkerError>);
 
 impl Worker for Clerk {
-    const SPEC: Spec = Spec {
+    const SPEC: WorkerSpec = WorkerSpec {
         fleet: "test",
         name: "clerk",
         summary: "works",
@@ -115,7 +115,7 @@ fn a_throttled_batch_is_let_go_at_the_visibility_timeout_with_a_raised_receive_c
     let end = after(yard.clock.now(), Duration::from_secs(30 * 60));
     driver::run(&yard.clock, vec![Box::pin(yard.mapping.run()), Box::pin(early)], end).unwrap();
     assert_eq!(yard.function.usage().invocations, 0);
-    assert_eq!(yard.queue.exact_counts().dead, 25, "good messages die of an empty concurrency");
+    assert_eq!(yard.queue.exact_counts().dead_letters, 25, "good messages die of an empty concurrency");
 }
 
 #[test]
@@ -159,5 +159,5 @@ fn a_failed_invocation_returns_the_whole_batch_and_slows_the_mapping_down() {
     assert_eq!((yard.mapping.usage().done, yard.queue.usage().acknowledged), (0, 0));
     let most = yard.mapping.usage().most_pollers;
     assert!(most <= 25, "a mapping in trouble hardly grows: {most}");
-    assert_eq!(yard.queue.exact_counts().dead, 200);
+    assert_eq!(yard.queue.exact_counts().dead_letters, 200);
 }

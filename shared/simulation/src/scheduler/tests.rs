@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures::executor::block_on;
 use stint_core::clock::ManualClock;
-use stint_core::worker::{Invocation, Outcome, Spec, Worker, WorkerError};
+use stint_core::worker::{Invocation, Outcome, Worker, WorkerError, WorkerSpec};
 
 use super::*;
 use crate::driver;
@@ -17,7 +17,7 @@ static RUNS: AtomicU32 = AtomicU32::new(0);
 struct Unlucky;
 
 impl Worker for Unlucky {
-    const SPEC: Spec = Spec {
+    const SPEC: WorkerSpec = WorkerSpec {
         fleet: "test",
         name: "unlucky",
         summary: "fails once",

@@ -90,7 +90,7 @@ impl Sqs {
             visible: state.visible.len() as u64,
             in_flight: state.loans.len() as u64,
             delayed: state.delayed.len() as u64,
-            dead: state.dead.len() as u64,
+            dead_letters: state.dead.len() as u64,
         }
     }
 

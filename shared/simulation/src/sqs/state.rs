@@ -147,7 +147,7 @@ impl State {
             body: self.bodies.read(letter),
             receive_count: u32::from(letter.receives),
             reason,
-            died_at: now,
+            dead_lettered_at: now,
         });
     }
 

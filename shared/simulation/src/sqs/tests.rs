@@ -66,7 +66,7 @@ fn a_released_message_waits_and_keeps_its_reason() {
         let delivery = receive(&sqs, 1).remove(0);
         block_on(sqs.release(&[delivery.receipt], Duration::from_secs(5), "502 from the upstream")).unwrap();
         let counts = sqs.exact_counts();
-        assert_eq!((counts.delayed, counts.dead), (delayed, dead));
+        assert_eq!((counts.delayed, counts.dead_letters), (delayed, dead));
         clock.advance(Duration::from_secs(5));
     }
     assert_eq!(block_on(sqs.dead_letters(1)).unwrap()[0].reason, "502 from the upstream");

@@ -6,7 +6,7 @@ use http::{Request, StatusCode};
 use serde_json::{Value, json};
 use stint_core::clock::{Clock, ManualClock};
 use stint_core::points::Points;
-use stint_http::{Limits, Transport, TransportError};
+use stint_http::{RequestLimits, Transport, TransportError};
 use stint_standins::InProcess;
 use stint_standins::warcraftlogs::{Faults, Options, Shares};
 
@@ -73,7 +73,7 @@ fn a_slow_answer_is_charged_though_nobody_waits_for_it() {
         .expect("a request");
     let upstream = Arc::new(Mutex::new(client.upstream));
     let transport = InProcess::new(upstream.clone(), Arc::new(clock.clone()));
-    let limits = Limits { timeout: Duration::from_secs(30), max_body: 1 << 20 };
+    let limits = RequestLimits { timeout: Duration::from_secs(30), max_body: 1 << 20 };
     let mut answer = transport.send(request, limits);
     assert!((&mut answer).now_or_never().is_none());
     clock.advance(Duration::from_secs(30));

@@ -2,7 +2,7 @@
 
 use futures::future::try_join_all;
 use stint_core::clock::{after, before};
-use stint_core::ledger::{Ask, CallEnd, KeyState, LedgerSettings, Refusal, Reservation};
+use stint_core::ledger::{Ask, CallEnd, KeyRefusal, KeyState, LedgerSettings, Reservation};
 use stint_core::points::Points;
 use stint_core::ports::PortResult;
 
@@ -58,11 +58,11 @@ pub async fn a_refused_call_rests_the_key(world: &dyn KeyPoolWorld) -> PortResul
     let fixture = Fixture::with_keys(world, &[("a", 100)]).await?;
     let grant = fixture.grant(10).await?;
     let until = after(world.time().now(), LEASE);
-    let refused = CallEnd::Refused { until, why: Refusal::Points };
+    let refused = CallEnd::Refused { until, why: KeyRefusal::Points };
     fixture.settle(&grant, refused).await?;
     let status = fixture.status("a").await?;
     assert_eq!((status.state, status.held, status.refused), (KeyState::Paused, Points::ZERO, 1));
-    assert_eq!(status.refusal, Some(Refusal::Points));
+    assert_eq!(status.refusal, Some(KeyRefusal::Points));
     assert_eq!(fixture.refusal(10).await?[0].until, Some(until));
     fixture.settle(&grant, refused).await?;
     assert_eq!(fixture.status("a").await?.refused, 1);
@@ -78,11 +78,11 @@ pub async fn a_key_that_is_not_accepted_rests_until_it_is_resumed(world: &dyn Ke
     let fixture = Fixture::with_keys(world, &[("a", 100), ("b", 100)]).await?;
     let grant = fixture.grant(100).await?;
     let until = after(world.time().now(), LEASE);
-    fixture.settle(&grant, CallEnd::Refused { until, why: Refusal::Credentials }).await?;
+    fixture.settle(&grant, CallEnd::Refused { until, why: KeyRefusal::Credentials }).await?;
     let elsewhere = pool(world).await?;
     let keys = elsewhere.keys().await?;
     let status = keys.iter().find(|status| status.key == grant.hold.key).expect("the key");
-    assert_eq!((status.state, status.refusal), (KeyState::Paused, Some(Refusal::Credentials)));
+    assert_eq!((status.state, status.refusal), (KeyState::Paused, Some(KeyRefusal::Credentials)));
     assert_eq!((status.renews_at, status.held, status.refused), (until, Points::ZERO, 0));
     assert_ne!(fixture.grant(100).await?.hold.key, grant.hold.key, "the other key goes on");
     assert!(elsewhere.pause(&grant.hold.key, None).await?);
@@ -139,7 +139,8 @@ pub async fn an_ask_that_no_key_can_satisfy_is_unpriceable(world: &dyn KeyPoolWo
 /// granted.
 pub async fn only_what_fits_is_granted(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let fixture = Fixture::with_keys(world, &[("a", 100)]).await?;
-    let guarded = world.pool(LedgerSettings { guard: Points::whole(10), ..LedgerSettings::plain(WINDOW) }).await?;
+    let guarded =
+        world.pool(LedgerSettings { guard: Points::whole(10), ..LedgerSettings::without_reserve(WINDOW) }).await?;
     let granted = |reservation| match reservation {
         Reservation::Granted(grant) => grant,
         other => panic!("a grant was expected, not {other:?}"),
@@ -155,7 +156,8 @@ pub async fn only_what_fits_is_granted(world: &dyn KeyPoolWorld) -> PortResult<(
 /// Ordinary asks get no reserved points until the last tenth of the window.
 pub async fn the_reserve_is_for_priority_asks(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let fixture = Fixture::with_keys(world, &[("a", 100)]).await?;
-    let reserving = world.pool(LedgerSettings { reserve: Points::whole(10), ..LedgerSettings::plain(WINDOW) }).await?;
+    let reserving =
+        world.pool(LedgerSettings { reserve: Points::whole(10), ..LedgerSettings::without_reserve(WINDOW) }).await?;
     assert!(matches!(reserving.reserve(&ask(&[&[90]])).await?, Reservation::Granted(_)));
     let Reservation::Refused { waits } = reserving.reserve(&ask(&[&[5]])).await? else { panic!("10 are reserved") };
     let released = before(fixture.status("a").await?.reset_at, WINDOW / 10);

@@ -27,7 +27,7 @@ macro_rules! jump {
 /// A lost call may be billed after its caller has given up. No reading frees its points until the grace is over.
 pub async fn a_lost_call_is_held_for_its_grace(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let fixture = Fixture::with_keys(world, &[("a", 100)]).await?;
-    let patient = world.pool(LedgerSettings { grace: GRACE, ..LedgerSettings::plain(WINDOW) }).await?;
+    let patient = world.pool(LedgerSettings { grace: GRACE, ..LedgerSettings::without_reserve(WINDOW) }).await?;
     let Reservation::Granted(grant) = patient.reserve(&ask(&[&[60]])).await? else { panic!("100 points are free") };
     patient.settle(&grant.hold, CallEnd::Lost).await?;
     let status = patient.keys().await?.remove(0);
@@ -85,7 +85,7 @@ pub async fn a_reader_whose_clock_was_ahead_closes_no_key(world: &dyn KeyPoolWor
 /// The call may still be billed, so no reading frees its points yet.
 pub async fn a_clock_that_is_set_ahead_ends_no_call_that_runs(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let fixture = Fixture::with_keys(world, &[("a", 100)]).await?;
-    let patient = world.pool(LedgerSettings { grace: GRACE, ..LedgerSettings::plain(WINDOW) }).await?;
+    let patient = world.pool(LedgerSettings { grace: GRACE, ..LedgerSettings::without_reserve(WINDOW) }).await?;
     assert!(matches!(patient.reserve(&ask(&[&[100]])).await?, Reservation::Granted(_)));
     jump!(world, AN_HOUR * 2);
     let claim = patient.claim_reading(Points::ZERO, LEASE).await?.expect("its window seems to be over");
@@ -104,9 +104,9 @@ pub async fn a_claim_by_a_clock_that_was_ahead_lapses(world: &dyn KeyPoolWorld) 
     let parked_at = world.time().now();
     let message = Parked { id: "1".into(), queue: "work".into(), body: "body".into(), parked_at };
     pool.park(std::slice::from_ref(&message)).await?;
-    assert_eq!(pool.lend_parked("work", 10, LEASE).await?, std::slice::from_ref(&message));
+    assert_eq!(pool.claim_parked("work", 10, LEASE).await?, std::slice::from_ref(&message));
     jump!(world, AN_HOUR * -2);
-    assert_eq!(pool.lend_parked("work", 10, LEASE).await?, std::slice::from_ref(&message));
-    assert_eq!(pool.lend_parked("work", 10, LEASE).await?, []);
+    assert_eq!(pool.claim_parked("work", 10, LEASE).await?, std::slice::from_ref(&message));
+    assert_eq!(pool.claim_parked("work", 10, LEASE).await?, []);
     Ok(())
 }

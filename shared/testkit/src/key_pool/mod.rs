@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stint_core::ledger::{
-    Ask, CallEnd, Grant, KeyId, KeyStatus, LedgerSettings, Reading, Reservation, Wait, WindowRecord,
+    Ask, CallEnd, Grant, KeyId, KeyStatus, KeyWait, LedgerSettings, Reading, Reservation, WindowRecord,
 };
 use stint_core::points::Points;
 use stint_core::ports::{KeyPool, PortResult};
@@ -195,7 +195,7 @@ impl Fixture<'_> {
         }
     }
 
-    async fn refusal(&self, points: u64) -> PortResult<Vec<Wait>> {
+    async fn refusal(&self, points: u64) -> PortResult<Vec<KeyWait>> {
         match self.reserve(points).await? {
             Reservation::Refused { waits } => Ok(waits),
             other => panic!("a refusal of {points} points was expected, not {other:?}"),
@@ -213,7 +213,7 @@ impl Fixture<'_> {
 }
 
 async fn pool(world: &dyn KeyPoolWorld) -> PortResult<Arc<dyn KeyPool>> {
-    world.pool(LedgerSettings::plain(WINDOW)).await
+    world.pool(LedgerSettings::without_reserve(WINDOW)).await
 }
 
 fn key(name: &str) -> KeyId {

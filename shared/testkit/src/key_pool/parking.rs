@@ -19,9 +19,9 @@ pub async fn parked_messages_are_lent_oldest_first(world: &dyn KeyPoolWorld) -> 
     pool.park(&[young.clone(), old.clone()]).await?;
     pool.park(std::slice::from_ref(&middle)).await?;
     assert_eq!(pool.count_parked("work").await?, 3);
-    assert_eq!(pool.lend_parked("work", 0, LEASE).await?, []);
-    assert_eq!(pool.lend_parked("work", 2, LEASE).await?, [old, middle]);
-    assert_eq!(pool.lend_parked("work", 2, LEASE).await?, [young]);
+    assert_eq!(pool.claim_parked("work", 0, LEASE).await?, []);
+    assert_eq!(pool.claim_parked("work", 2, LEASE).await?, [old, middle]);
+    assert_eq!(pool.claim_parked("work", 2, LEASE).await?, [young]);
     assert_eq!(pool.count_parked("work").await?, 3);
     Ok(())
 }
@@ -31,12 +31,12 @@ pub async fn parked_messages_are_lent_to_one_caller_at_a_time(world: &dyn KeyPoo
     let (one, two) = (pool(world).await?, pool(world).await?);
     let message = parked("1", "body", world.time().now());
     one.park(std::slice::from_ref(&message)).await?;
-    assert_eq!(one.lend_parked("work", 10, LEASE).await?, std::slice::from_ref(&message));
-    assert_eq!(two.lend_parked("work", 10, LEASE).await?, []);
+    assert_eq!(one.claim_parked("work", 10, LEASE).await?, std::slice::from_ref(&message));
+    assert_eq!(two.claim_parked("work", 10, LEASE).await?, []);
     pass!(world, LEASE - Duration::from_secs(1));
-    assert_eq!(two.lend_parked("work", 10, LEASE).await?, []);
+    assert_eq!(two.claim_parked("work", 10, LEASE).await?, []);
     pass!(world, Duration::from_secs(1));
-    assert_eq!(two.lend_parked("work", 10, LEASE).await?, [message]);
+    assert_eq!(two.claim_parked("work", 10, LEASE).await?, [message]);
     Ok(())
 }
 
@@ -48,7 +48,7 @@ pub async fn parking_an_id_again_replaces_it(world: &dyn KeyPoolWorld) -> PortRe
     pool.park(&[parked("1", "all of it", now)]).await?;
     pool.park(&[rest.clone(), rest.clone()]).await?;
     assert_eq!(pool.count_parked("work").await?, 1);
-    assert_eq!(pool.lend_parked("work", 10, LEASE).await?, [rest]);
+    assert_eq!(pool.claim_parked("work", 10, LEASE).await?, [rest]);
     Ok(())
 }
 
@@ -59,12 +59,12 @@ pub async fn forgotten_messages_are_gone(world: &dyn KeyPoolWorld) -> PortResult
     let now = world.time().now();
     let kept = parked("2", "kept", after(now, Duration::from_secs(1)));
     pool.park(&[parked("1", "sent", now), kept.clone()]).await?;
-    let lent = pool.lend_parked("work", 1, LEASE).await?;
+    let lent = pool.claim_parked("work", 1, LEASE).await?;
     pool.forget_parked(&lent).await?;
     pool.forget_parked(&lent).await?;
     assert_eq!(pool.count_parked("work").await?, 1);
     pass!(world, LEASE);
-    assert_eq!(pool.lend_parked("work", 10, LEASE).await?, [kept]);
+    assert_eq!(pool.claim_parked("work", 10, LEASE).await?, [kept]);
     Ok(())
 }
 
@@ -74,11 +74,11 @@ pub async fn a_message_that_was_parked_anew_is_not_forgotten(world: &dyn KeyPool
     let now = world.time().now();
     for anew in [parked("1", "body", now), parked("1", "the rest", after(now, LEASE))] {
         pool.park(&[parked("1", "body", now)]).await?;
-        let lent = pool.lend_parked("work", 10, LEASE).await?;
+        let lent = pool.claim_parked("work", 10, LEASE).await?;
         pool.park(std::slice::from_ref(&anew)).await?;
         pool.forget_parked(&lent).await?;
         assert_eq!(pool.count_parked("work").await?, 1);
-        assert_eq!(pool.lend_parked("work", 10, LEASE).await?, std::slice::from_ref(&anew));
+        assert_eq!(pool.claim_parked("work", 10, LEASE).await?, std::slice::from_ref(&anew));
     }
     Ok(())
 }
@@ -89,10 +89,10 @@ pub async fn queues_do_not_share_parked_messages(world: &dyn KeyPoolWorld) -> Po
     let here = parked("1", "here", world.time().now());
     let there = Parked { queue: "other".into(), body: "there".into(), ..here.clone() };
     pool.park(&[here.clone(), there.clone()]).await?;
-    assert_eq!(pool.lend_parked("other", 10, LEASE).await?, std::slice::from_ref(&there));
+    assert_eq!(pool.claim_parked("other", 10, LEASE).await?, std::slice::from_ref(&there));
     pool.forget_parked(&[there]).await?;
     assert_eq!((pool.count_parked("work").await?, pool.count_parked("other").await?), (1, 0));
-    assert_eq!(pool.lend_parked("work", 10, LEASE).await?, [here]);
+    assert_eq!(pool.claim_parked("work", 10, LEASE).await?, [here]);
     Ok(())
 }
 
@@ -102,7 +102,7 @@ pub async fn lists_of_messages_may_be_empty(world: &dyn KeyPoolWorld) -> PortRes
     pool.park(&[]).await?;
     pool.forget_parked(&[]).await?;
     pool.forget_parked(&[parked("1", "never parked", world.time().now())]).await?;
-    assert_eq!(pool.lend_parked("work", 10, LEASE).await?, []);
+    assert_eq!(pool.claim_parked("work", 10, LEASE).await?, []);
     assert_eq!(pool.count_parked("work").await?, 0);
     Ok(())
 }

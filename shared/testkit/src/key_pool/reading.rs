@@ -1,7 +1,7 @@
 //! Readings: which caller may read a key, and what a reading settles.
 
 use stint_core::clock::after;
-use stint_core::ledger::{CallEnd, KeyState, Refusal, Reservation};
+use stint_core::ledger::{CallEnd, KeyRefusal, KeyState, Reservation};
 use stint_core::points::Points;
 use stint_core::ports::PortResult;
 
@@ -60,10 +60,10 @@ pub async fn a_refused_reading_rests_the_key(world: &dyn KeyPoolWorld) -> PortRe
     let fixture = Fixture::unread(world, &["a"]).await?;
     let claim = fixture.pool.claim_reading(Points::ZERO, LEASE * 10).await?.expect("an unread key");
     let until = after(world.time().now(), LEASE);
-    fixture.pool.observe(&claim, CallEnd::Refused { until, why: Refusal::Credentials }).await?;
+    fixture.pool.observe(&claim, CallEnd::Refused { until, why: KeyRefusal::Credentials }).await?;
     let status = fixture.status("a").await?;
     assert_eq!((status.state, status.renews_at), (KeyState::Paused, until));
-    assert_eq!(status.refusal, Some(Refusal::Credentials));
+    assert_eq!(status.refusal, Some(KeyRefusal::Credentials));
     assert_eq!(fixture.pool.claim_reading(Points::ZERO, LEASE).await?, None);
     pass!(world, LEASE);
     assert!(fixture.pool.claim_reading(Points::ZERO, LEASE).await?.is_some());
@@ -77,7 +77,7 @@ pub async fn a_refused_reading_leaves_a_pause_by_hand_alone(world: &dyn KeyPoolW
     let by_hand = after(world.time().now(), WINDOW);
     assert!(fixture.pool.pause(&claim.key, Some(by_hand)).await?);
     let until = after(world.time().now(), LEASE);
-    fixture.pool.observe(&claim, CallEnd::Refused { until, why: Refusal::Points }).await?;
+    fixture.pool.observe(&claim, CallEnd::Refused { until, why: KeyRefusal::Points }).await?;
     let status = fixture.status("a").await?;
     assert_eq!((status.state, status.renews_at, status.refusal), (KeyState::Paused, by_hand, None));
     Ok(())

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use stint_core::clock::{after, before, between};
-use stint_core::ledger::{CallEnd, Grant, KeyState, LedgerSettings, Reading, ReadingClaim, Refusal};
+use stint_core::ledger::{CallEnd, Grant, KeyRefusal, KeyState, LedgerSettings, Reading, ReadingClaim};
 use stint_core::points::Points;
 use stint_core::ports::PortResult;
 
@@ -236,7 +236,7 @@ impl Play<'_> {
             ReserveUnanswered(points) => drop(self.fixture.grant(points).await?),
             Refuse(points) => drop(self.fixture.refusal(points).await?),
             Settle(call, end) => pool.settle(&self.calls[call].hold, self.end(end)).await.map(drop)?,
-            Reopen => self.fixture.pool = self.fixture.world.reopen(LedgerSettings::plain(WINDOW)).await?,
+            Reopen => self.fixture.pool = self.fixture.world.reopen(LedgerSettings::without_reserve(WINDOW)).await?,
             // Not a step of the store: the caller lets the time pass.
             Pass(_) => {}
             Claim(needed) => {
@@ -271,7 +271,7 @@ impl Play<'_> {
             Lost => CallEnd::Lost,
             NotBilled => CallEnd::NotBilled,
             Refused(seconds) => {
-                CallEnd::Refused { until: after(now, Duration::from_secs(seconds)), why: Refusal::Points }
+                CallEnd::Refused { until: after(now, Duration::from_secs(seconds)), why: KeyRefusal::Points }
             }
         }
     }

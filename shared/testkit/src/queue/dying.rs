@@ -95,7 +95,7 @@ pub async fn dead_letters_are_shown_and_not_touched(world: &dyn QueueWorld) -> P
     for _ in 0..3 {
         let dead = queue.dead_letters(10).await?;
         assert_eq!(dead.iter().map(|dead| dead.body.as_str()).collect::<Vec<_>>(), ["first", "second", "third"]);
-        assert!(dead.is_sorted_by_key(|dead| dead.died_at));
+        assert!(dead.is_sorted_by_key(|dead| dead.dead_lettered_at));
     }
     assert_eq!(queue.dead_letters(2).await?.len(), 2);
     assert_eq!(queue.dead_letters(0).await?, []);

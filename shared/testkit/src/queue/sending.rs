@@ -106,10 +106,10 @@ pub async fn counts_tell_what_is_where(world: &dyn QueueWorld) -> PortResult<()>
     queue.reject(&lent[0].receipt, "unreadable").await?;
     queue.release(&[lent[1].receipt.clone()], Duration::from_secs(60), "not now").await?;
     let counts = queue.counts().await?;
-    assert_eq!(counts, Counts { visible: 2, in_flight: 1, delayed: 2, dead: 1 });
+    assert_eq!(counts, Counts { visible: 2, in_flight: 1, delayed: 2, dead_letters: 1 });
     assert_eq!(counts.unfinished(), 5);
     pass!(world, super::BEYOND_THE_LOAN);
-    assert_eq!(queue.counts().await?, Counts { visible: 3, in_flight: 0, delayed: 2, dead: 1 });
+    assert_eq!(queue.counts().await?, Counts { visible: 3, in_flight: 0, delayed: 2, dead_letters: 1 });
     Ok(())
 }
 

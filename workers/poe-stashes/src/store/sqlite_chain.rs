@@ -33,8 +33,8 @@ const FILE: &str = "poe-chain.db";
 
 /// The rules for the rows. Without its progress a chain would start anew, and skip the pages between.
 const ROWS: &[RowRule] = &[
-    RowRule::Reads { table: "chains", key: "realm", column: "progress", read: reads::<Progress>, removable: false },
-    RowRule::Reads { table: "heads", key: "realm", column: "samples", read: reads::<Head>, removable: true },
+    RowRule::Decodes { table: "chains", key: "realm", column: "progress", read: reads::<Progress>, removable: false },
+    RowRule::Decodes { table: "heads", key: "realm", column: "samples", read: reads::<Head>, removable: true },
 ];
 
 fn reads<T: DeserializeOwned>(text: &str) -> Result<(), String> {

@@ -31,7 +31,7 @@ fn live_and_be_reborn(seed: u64, life: &Life) -> u64 {
         assert!(audit.pages >= ALL, "seed {seed}");
         // Every page is announced, and indexed.
         world.start().index_everything().await;
-        assert_eq!(world.stores.stored.counts().await.unwrap().dead, 0);
+        assert_eq!(world.stores.stored.counts().await.unwrap().dead_letters, 0);
         assert!(world.stores.index.counts().await.unwrap().stashes > 0);
         steps
     })

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::HeaderValue;
-use stint_http::{Body, Limits, Transport, TransportError};
+use stint_http::{Body, RequestLimits, Transport, TransportError};
 use stint_poe_stashes::look_ahead::HEADER;
 use stint_poe_stashes::model::ChangeId;
 use stint_standins::poe_stashes::Options;
@@ -28,7 +28,7 @@ impl Transport for Twisted {
     async fn open(
         &self,
         request: http::Request<Bytes>,
-        limits: Limits,
+        limits: RequestLimits,
     ) -> Result<http::Response<Body>, TransportError> {
         let is_page = request.uri().path().starts_with("/public-stash-tabs");
         let (head, body) = self.line.open(request, limits).await?.into_parts();

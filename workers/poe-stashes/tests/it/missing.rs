@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::StatusCode;
 use stint_core::ports::{PortError, PortResult};
-use stint_http::{Body, Limits, Transport, TransportError};
+use stint_http::{Body, RequestLimits, Transport, TransportError};
 use stint_poe_stashes::model::ChangeId;
 use stint_poe_stashes::store::{PageKey, PageStream, Pages, Put, Upload};
 use stint_standins::poe_stashes::{Faults, Options};
@@ -35,7 +35,7 @@ impl Transport for Spoiled {
     async fn open(
         &self,
         request: http::Request<Bytes>,
-        limits: Limits,
+        limits: RequestLimits,
     ) -> Result<http::Response<Body>, TransportError> {
         let page = request.uri().query().map(str::to_owned);
         let tries = page.and_then(|page| self.count(&page));

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http::header::{HeaderName, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use stint_core::clock::{Clock, after};
-use stint_http::{Body, Limits, Transport, TransportError};
+use stint_http::{Body, RequestLimits, Transport, TransportError};
 use stint_poe_stashes::follower::resume;
 use stint_poe_stashes::look_ahead::{Peek, Peeked, Scan};
 use stint_poe_stashes::model::ChangeId;
@@ -82,7 +82,11 @@ impl State {
 
 #[async_trait]
 impl Transport for Garbled {
-    async fn open(&self, request: http::Request<Bytes>, limits: Limits) -> Result<Response<Body>, TransportError> {
+    async fn open(
+        &self,
+        request: http::Request<Bytes>,
+        limits: RequestLimits,
+    ) -> Result<Response<Body>, TransportError> {
         let (mut head, body) = self.line.send(request, limits).await?.into_parts();
         let body = self.state.lock().unwrap().garble(&mut head, body);
         Ok(Response::from_parts(head, Body::whole(body)))

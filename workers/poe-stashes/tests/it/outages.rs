@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::StatusCode;
 use stint_core::clock::{Clock, after};
-use stint_http::{Body, Limits, Transport, TransportError};
+use stint_http::{Body, RequestLimits, Transport, TransportError};
 use stint_poe_stashes::guard::PAGES_UPSTREAM;
 use stint_poe_stashes::model::ChangeId;
 use stint_standins::poe_stashes::Options;
@@ -42,7 +42,7 @@ impl Transport for Line {
     async fn open(
         &self,
         request: http::Request<Bytes>,
-        limits: Limits,
+        limits: RequestLimits,
     ) -> Result<http::Response<Body>, TransportError> {
         let form = {
             let mut state = self.state.lock().unwrap();

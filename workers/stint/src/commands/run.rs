@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use futures::future::{Either, select};
 use serde::Serialize;
 use serde_json::Value;
-use stint_core::worker::{AnyWorker, Disposition, Event, Outcome, Stop, WorkerError};
+use stint_core::worker::{AnyWorker, Disposition, Event, Outcome, StopSignal, WorkerError};
 
 use crate::context::Context;
 use crate::fleets::settings::UnparsedSettings;
@@ -78,7 +78,7 @@ async fn invoke(
     event: Value,
     context: &Context,
 ) -> anyhow::Result<Result<Outcome, WorkerError>> {
-    let stop = Stop::default();
+    let stop = StopSignal::default();
     let invocation = Box::pin(stint_host::invoke(worker, Event::Manual(event), &context.clock, &stop));
     match select(invocation, Box::pin(wait_for_signal())).await {
         Either::Left((outcome, _)) => Ok(outcome),

@@ -204,9 +204,9 @@ mod tests {
         run(Arguments { action: Some(Action::Set(Set { worker, concurrency: 5 })) }, &context).await.unwrap();
         run(Arguments { action: Some(Action::Pause(Named { worker })) }, &context).await.unwrap();
         let held = throttle(worker, &context).await.unwrap().read(&worker.spec.id()).await.unwrap();
-        assert_eq!((held.set, held.paused), (Some(5), true));
+        assert_eq!((held.limit, held.paused), (Some(5), true));
         let of_another_fleet = WorkerId::read("elsewhere", worker.spec.name);
         let held = throttle(worker, &context).await.unwrap().read(&of_another_fleet).await.unwrap();
-        assert_eq!((held.set, held.paused), (None, false), "it only has the same name");
+        assert_eq!((held.limit, held.paused), (None, false), "it only has the same name");
     }
 }

@@ -1,7 +1,7 @@
 //! Runs fleets on this machine until they are stopped.
 
 use anyhow::ensure;
-use stint_core::worker::Stop;
+use stint_core::worker::StopSignal;
 use stint_host::Totals;
 
 use super::upkeep::check_after_a_kill;
@@ -41,7 +41,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     let needs = BackendNeeds::of_all(fleets.iter().map(|fleet| fleet.needs()));
     let backends = context.backends(&arguments.backends, needs).await?;
     let opened = fleets.into_iter().map(|fleet| OpenFleet::new(fleet, settings, &backends)).collect();
-    let installation = Installation::build(opened, settings, &backends, Stop::default()).await?;
+    let installation = Installation::build(opened, settings, &backends, StopSignal::default()).await?;
     let options = WatchOptions {
         until_drained: arguments.until_drained,
         interval: PollInterval::for_queues(arguments.backends.choice().queues),

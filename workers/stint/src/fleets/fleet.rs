@@ -18,7 +18,7 @@ use serde::{Serialize, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
 use stint_core::ports::{Breakers, QueueSettings, Throttle};
 use stint_core::registry::Registry;
-use stint_core::worker::{QueueTrigger, Spec};
+use stint_core::worker::{QueueTrigger, WorkerSpec};
 use stint_embedded::upkeep::FileSpec;
 
 use super::settings::{FleetSettings, SettingsParser};
@@ -35,7 +35,7 @@ pub(crate) trait Fleet: Send + Sync {
     fn alias(&self) -> &'static str;
 
     /// The workers, in the order in which data flows through them.
-    fn workers(&self) -> &'static [Spec];
+    fn workers(&self) -> &'static [WorkerSpec];
 
     /// The settings of the fleet.
     fn settings(&self) -> SettingsParser;
@@ -64,7 +64,7 @@ pub(crate) trait Fleet: Send + Sync {
     fn queue(&self, settings: &FleetSettings, trigger: QueueTrigger) -> QueueSettings;
 
     /// Returns the upstreams without which a worker has nothing to do.
-    fn upstreams_of(&self, worker: &Spec, settings: &FleetSettings) -> &'static [&'static str];
+    fn upstreams_of(&self, worker: &WorkerSpec, settings: &FleetSettings) -> &'static [&'static str];
 
     /// Returns the throttle of the fleet's workers.
     async fn throttle(&self, _: &FleetSettings, backends: &Backends) -> anyhow::Result<Arc<dyn Throttle>> {
@@ -179,7 +179,7 @@ pub(crate) struct Collections {
 #[async_trait]
 pub(crate) trait WorkerBuilder: Send + Sync {
     /// Builds a worker and adds it to `registry`.
-    async fn build_into(&self, registry: Registry, spec: &Spec) -> anyhow::Result<Registry>;
+    async fn build_into(&self, registry: Registry, spec: &WorkerSpec) -> anyhow::Result<Registry>;
 
     /// Returns the fleet as it is observed while its workers run in this process.
     async fn running(&self, report_log: &ReportLog, context: &Context) -> anyhow::Result<Box<dyn RunningFleet>>;

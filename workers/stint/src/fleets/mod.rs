@@ -14,7 +14,7 @@ pub(crate) mod settings;
 mod warcraftlogs;
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
-use stint_core::worker::Spec;
+use stint_core::worker::WorkerSpec;
 use stint_embedded::Embedded;
 use stint_embedded::upkeep::FileSpec;
 
@@ -85,7 +85,7 @@ pub(crate) fn folders() -> impl Iterator<Item = &'static FolderSpec> {
 #[derive(Clone, Copy)]
 pub(crate) struct FleetWorker {
     pub(crate) fleet: &'static dyn Fleet,
-    pub(crate) spec: &'static Spec,
+    pub(crate) spec: &'static WorkerSpec,
 }
 
 impl FleetWorker {

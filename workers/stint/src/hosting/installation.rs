@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{anyhow, bail, ensure};
 use stint_core::ports::{Queue, Wakeups};
 use stint_core::registry::Registry;
-use stint_core::worker::{AnyWorker, Spec, Stop};
+use stint_core::worker::{AnyWorker, StopSignal, WorkerSpec};
 use stint_host::{Changed, LocalHost, Ports};
 #[cfg(feature = "aws")]
 use stint_host::{Feed, LambdaHost};
@@ -35,7 +35,7 @@ pub(crate) struct Installation<'a> {
     /// The reports of its scheduled workers.
     pub(crate) report_log: ReportLog,
     /// Stops the host.
-    pub(crate) stop: Stop,
+    pub(crate) stop: StopSignal,
     pub(crate) open_fleets: Vec<OpenFleet<'a>>,
     backends: &'a Backends,
 }
@@ -46,7 +46,7 @@ impl<'a> Installation<'a> {
         opened: Vec<OpenFleet<'a>>,
         settings: &FleetSettings,
         backends: &'a Backends,
-        stop: Stop,
+        stop: StopSignal,
     ) -> anyhow::Result<Installation<'a>> {
         for OpenFleet { fleet, .. } in &opened {
             fleet.check(settings).map_err(|error| anyhow!(error))?;
@@ -91,7 +91,7 @@ impl<'a> Installation<'a> {
 /// Builds one worker of a fleet, with the ports that it needs.
 pub(crate) async fn build_worker(
     fleet: &dyn Fleet,
-    spec: &Spec,
+    spec: &WorkerSpec,
     settings: &FleetSettings,
     backends: &Backends,
 ) -> anyhow::Result<Arc<dyn AnyWorker>> {
@@ -107,10 +107,10 @@ pub(crate) async fn build_worker(
 #[cfg(feature = "aws")]
 pub(crate) async fn build_function(
     fleet: &dyn Fleet,
-    spec: &Spec,
+    spec: &WorkerSpec,
     settings: &FleetSettings,
     backends: &Backends,
-    stop: Stop,
+    stop: StopSignal,
 ) -> anyhow::Result<LambdaHost> {
     let worker = build_worker(fleet, spec, settings, backends).await?;
     let feed = spec.queue().map(|trigger| {

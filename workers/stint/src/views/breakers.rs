@@ -67,7 +67,7 @@ impl BreakerView {
             since: outage.map(|outage| outage.since),
             reason: outage.map(|outage| outage.reason.clone()),
             banned: outage.is_some_and(|outage| outage.banned),
-            failed_probes: outage.map_or(0, |outage| outage.tries),
+            failed_probes: outage.map_or(0, |outage| outage.failed_probes),
             next_probe,
         }
     }

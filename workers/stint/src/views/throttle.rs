@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use stint_core::ports::Concurrency;
-use stint_core::worker::Spec;
+use stint_core::worker::WorkerSpec;
 
 /// How many invocations of a worker may run at once, and why.
 #[derive(Clone, Debug, Serialize)]
@@ -20,8 +20,8 @@ pub(crate) struct ThrottleView {
 
 impl ThrottleView {
     /// Returns the view of a worker's `concurrency`.
-    pub(crate) fn new(spec: &Spec, concurrency: Concurrency) -> ThrottleView {
-        let Concurrency { set, paused } = concurrency;
+    pub(crate) fn new(spec: &WorkerSpec, concurrency: Concurrency) -> ThrottleView {
+        let Concurrency { limit: set, paused } = concurrency;
         let effective = concurrency.effective(spec.concurrency);
         ThrottleView { worker: spec.name, default: spec.concurrency, set, paused, effective, waits: None }
     }

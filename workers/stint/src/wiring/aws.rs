@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::anyhow;
 use stint_core::clock::Clock;
 use stint_core::ports::{Queue, QueueSettings, Receipt, Wakeups};
-use stint_host::Record;
+use stint_host::SqsRecord;
 
 use super::config::BackendSettings;
 pub(crate) use stint_aws::Aws;
@@ -26,7 +26,7 @@ pub(crate) fn wakeups(aws: &Aws) -> anyhow::Result<Arc<dyn Wakeups>> {
 }
 
 /// What proves the lease that an event source mapping took out for a message.
-pub(crate) fn receipt(record: &Record) -> Receipt {
-    let Record { receipt_handle, message_id, body, .. } = record;
+pub(crate) fn receipt(record: &SqsRecord) -> Receipt {
+    let SqsRecord { receipt_handle, message_id, body, .. } = record;
     stint_aws::receipt(receipt_handle, message_id, record.receive_count(), body)
 }

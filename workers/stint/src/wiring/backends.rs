@@ -14,7 +14,7 @@ use stint_core::ports::{Breakers, KeyPool, Queue, QueueSettings, Throttle, Wakeu
 use stint_core::worker::WorkerId;
 use stint_embedded::{Embedded, Folder, Mode};
 #[cfg(feature = "aws")]
-use stint_host::Record;
+use stint_host::SqsRecord;
 use tokio::sync::OnceCell;
 
 use super::aws::{self, Aws};
@@ -117,7 +117,7 @@ impl Backends {
 
     /// Returns how a message that an event source mapping received is acknowledged.
     #[cfg(feature = "aws")]
-    pub(crate) fn receipt(&self) -> fn(&Record) -> Receipt {
+    pub(crate) fn receipt(&self) -> fn(&SqsRecord) -> Receipt {
         match self.choice.queues {
             QueueBackend::Sqlite => |record| Receipt(record.receipt_handle.clone()),
             QueueBackend::Sqs => aws::receipt,

@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 #[cfg(feature = "aws")]
 use stint_aws::AwsSettings;
-use stint_core::worker::{Spec, WorkerId};
+use stint_core::worker::{WorkerId, WorkerSpec};
 #[cfg(feature = "mongodb")]
 use stint_mongo::MongoSettings;
 
@@ -131,14 +131,14 @@ pub(crate) struct BackendNeeds {
 
 impl BackendNeeds {
     /// Returns the needs of a fleet with these workers.
-    pub(crate) fn of(ports: OptionalPorts, workers: &[Spec]) -> BackendNeeds {
-        let queue_workers = workers.iter().filter(|spec| spec.queue().is_some()).map(Spec::id);
+    pub(crate) fn of(ports: OptionalPorts, workers: &[WorkerSpec]) -> BackendNeeds {
+        let queue_workers = workers.iter().filter(|spec| spec.queue().is_some()).map(WorkerSpec::id);
         BackendNeeds { ports, queue_workers: queue_workers.collect(), unqualified: Vec::new() }
     }
 
     /// Returns the same for a fleet whose workers had records in a database before records named the fleet.
-    pub(crate) fn with_earlier_records(self, workers: &[Spec]) -> BackendNeeds {
-        BackendNeeds { unqualified: workers.iter().map(Spec::id).collect(), ..self }
+    pub(crate) fn with_earlier_records(self, workers: &[WorkerSpec]) -> BackendNeeds {
+        BackendNeeds { unqualified: workers.iter().map(WorkerSpec::id).collect(), ..self }
     }
 
     /// Returns the combined needs of several fleets.

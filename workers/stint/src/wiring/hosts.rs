@@ -5,7 +5,7 @@ use std::process;
 use futures::future::{Either, select};
 use stint_core::clock::Clock;
 use stint_core::ports::PortResult;
-use stint_embedded::{BEAT, Host, SqliteHosts};
+use stint_embedded::{HEARTBEAT, Host, SqliteHosts};
 
 use super::backends::Backends;
 
@@ -28,7 +28,7 @@ impl Hosts {
     /// Returns whether it is certain that no process runs this fleet now.
     pub(crate) async fn is_idle(&self, fleet: &str) -> PortResult<bool> {
         let Some(hosts) = &self.hosts else { return Ok(false) };
-        let present = hosts.present(self.clock.now()).await?;
+        let present = hosts.running(self.clock.now()).await?;
         Ok(!present.iter().any(|host| host.fleets.iter().any(|name| name == fleet)))
     }
 
@@ -39,17 +39,17 @@ impl Hosts {
         let host = Host::new(process::id(), fleets, self.clock.now());
         let beats = async {
             loop {
-                if let Err(error) = hosts.beat(&host, self.clock.now()).await {
+                if let Err(error) = hosts.heartbeat(&host, self.clock.now()).await {
                     tracing::warn!(%error, "other commands cannot see that this one runs: {error}");
                 }
-                self.clock.sleep(BEAT).await;
+                self.clock.sleep(HEARTBEAT).await;
             }
         };
         let done = match select(Box::pin(work), Box::pin(beats)).await {
             Either::Left((done, _)) => done,
             Either::Right((never, _)) => never,
         };
-        if let Err(error) = hosts.leave(&host).await {
+        if let Err(error) = hosts.remove(&host).await {
             tracing::warn!(%error, "other commands may believe for a while that this one runs: {error}");
         }
         done

@@ -132,7 +132,7 @@ fn other_commands_see_that_a_demo_runs_its_fleet() {
                     return false;
                 }
                 let embedded = Embedded::open(&home, Mode::Inline, clock.clone()).unwrap();
-                let present = embedded.hosts().present(clock.now()).await.unwrap();
+                let present = embedded.hosts().running(clock.now()).await.unwrap();
                 present.iter().any(|host| host.fleets == [fleet])
             };
             demo.until(is_seen).await;

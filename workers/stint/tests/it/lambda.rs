@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::future::join;
 use serde_json::Value;
 use stint_core::ports::{NewMessage, Queue, QueueSettings, Throttle};
-use stint_core::worker::Stop;
+use stint_core::worker::StopSignal;
 use stint_embedded::{Embedded, Mode};
 use stint_runtime_api::{Poller, QueueSource};
 use stint_warcraftlogs::message::QUEUE;
@@ -53,7 +53,7 @@ fn a_throttled_batch_waits_and_a_message_that_can_never_succeed_burns_one_receiv
         let function = stage.function(&spec("rank-fetcher"), TIMEOUT, &[]);
         function.reserve(0);
         let poller = Poller::new(source(&stage), function.clone(), 5, clock());
-        let stop = Stop::default();
+        let stop = StopSignal::default();
         let watched = async {
             while poller.polled().throttled == 0 {
                 clock().sleep(Duration::from_millis(10)).await;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures::future::{Either, join_all, select};
 use serde_json::{Value, json};
 use stint_core::clock::Clock;
-use stint_core::worker::{Spec, Stop};
+use stint_core::worker::{StopSignal, WorkerSpec};
 use stint_host::SystemClock;
 use stint_runtime_api::{Function, Launch, Polled, Poller, Source};
 use tempfile::TempDir;
@@ -104,7 +104,7 @@ impl Stage {
     }
 
     /// Returns the function of a worker, with further settings.
-    pub(crate) fn function(&self, worker: &Spec, timeout: Duration, further: &[(&str, &str)]) -> Arc<Function> {
+    pub(crate) fn function(&self, worker: &WorkerSpec, timeout: Duration, further: &[(&str, &str)]) -> Arc<Function> {
         let mut variables = self.variables.clone();
         variables.retain(|(name, _)| !self.secrets.contains(&name.as_str()));
         if !self.secrets.is_empty() {
@@ -165,7 +165,7 @@ impl Stage {
         // start.
         workers.reviver.invoke(tick("reviver")).await.unwrap();
         let poller = Poller::new(source, workers.rank_fetcher.clone(), 5, clock());
-        let stop = Stop::default();
+        let stop = StopSignal::default();
         let served = async {
             self.serve(workers, &poller, &discovered).await;
             stop.set();
@@ -207,7 +207,7 @@ pub(crate) struct Workers {
 
 impl Workers {
     pub(crate) fn of(stage: &Stage) -> Workers {
-        let function = |worker: &Spec| stage.function(worker, worker.timeout, &[]);
+        let function = |worker: &WorkerSpec| stage.function(worker, worker.timeout, &[]);
         Workers {
             discover: function(&spec("discover")),
             aggregator: function(&spec("aggregator")),
@@ -227,7 +227,7 @@ impl Workers {
 }
 
 /// Returns the specification of a worker.
-pub(crate) fn spec(name: &str) -> Spec {
+pub(crate) fn spec(name: &str) -> WorkerSpec {
     use stint_core::worker::Worker;
     use stint_warcraftlogs as fleet;
     let all = [

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use stint_core::ports::{Queue, QueueSettings};
-use stint_core::worker::{Spec, Worker};
+use stint_core::worker::{Worker, WorkerSpec};
 use stint_embedded::{Embedded, Mode};
 use stint_poe_stashes::follower::Follower;
 use stint_poe_stashes::indexer::Indexer;
@@ -110,7 +110,7 @@ impl Installation {
     }
 }
 
-fn queue(embedded: &Embedded, spec: Spec) -> Arc<dyn Queue> {
+fn queue(embedded: &Embedded, spec: WorkerSpec) -> Arc<dyn Queue> {
     let trigger = spec.queue().unwrap();
     let (visibility_timeout, max_receives) = (trigger.visibility_timeout, trigger.max_receives);
     embedded.queue(trigger.queue, QueueSettings { visibility_timeout, max_receives })
@@ -158,6 +158,6 @@ async fn check(installation: &Installation) {
     assert_eq!((totals.fetched, totals.stored, totals.lost, progress.open), (count, count, 0, vec![]));
     check_index(&SqliteIndex::open(installation.embedded.folder()).unwrap(), pages).await;
     let stored = installation.stored.counts().await.unwrap();
-    assert_eq!((stored.unfinished(), stored.dead), (0, 0));
-    assert_eq!(queue(&installation.embedded, Follower::SPEC).counts().await.unwrap().dead, 0);
+    assert_eq!((stored.unfinished(), stored.dead_letters), (0, 0));
+    assert_eq!(queue(&installation.embedded, Follower::SPEC).counts().await.unwrap().dead_letters, 0);
 }

@@ -9,7 +9,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use serde_json::Value;
-use stint_core::telemetry::{CALL, INVOCATION, Kind, Metric, Unit};
+use stint_core::telemetry::{CALL, INVOCATION, Metric, MetricKind, MetricUnit};
 use stint_testkit::otlp::{Received, attributes};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -176,11 +176,11 @@ fn the_documentation_names_every_metric_and_no_other() {
 
 fn row(metric: Metric) -> Vec<&'static str> {
     let kind = match (metric.kind(), metric.unit()) {
-        (Kind::Sum, _) => "sum",
-        (Kind::Latest, Unit::Count) => "latest",
-        (Kind::Latest, Unit::Seconds) => "latest, seconds",
-        (Kind::Spread, Unit::Seconds) => "spread, seconds",
-        (Kind::Spread, Unit::Count) => "spread",
+        (MetricKind::Sum, _) => "sum",
+        (MetricKind::Latest, MetricUnit::Count) => "latest",
+        (MetricKind::Latest, MetricUnit::Seconds) => "latest, seconds",
+        (MetricKind::Distribution, MetricUnit::Seconds) => "spread, seconds",
+        (MetricKind::Distribution, MetricUnit::Count) => "spread",
     };
     vec![metric.name(), metric.dimension().name(), kind]
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use stint_core::circuit::{Circuit, CircuitSettings, Health, Intent, Pass as Right};
 use stint_core::clock::{Clock, ManualClock, after, before};
-use stint_core::ledger::{CallEnd, KeyId, LedgerSettings, Reading, ReadingClaim, Refusal};
+use stint_core::ledger::{CallEnd, KeyId, KeyRefusal, LedgerSettings, Reading, ReadingClaim};
 use stint_core::points::Points;
 use stint_core::ports::{Breakers, KeyPool, NewMessage, Parked, Queue, QueueSettings, Wakeups};
 use stint_embedded::{Embedded, Host, Mode};
@@ -57,7 +57,7 @@ impl World {
     }
 
     fn pool(&self) -> Arc<dyn KeyPool> {
-        self.embedded.key_pool(LedgerSettings::plain(Duration::from_secs(3600))).unwrap()
+        self.embedded.key_pool(LedgerSettings::without_reserve(Duration::from_secs(3600))).unwrap()
     }
 
     /// Opens the breaker of `upstream` because of a challenge.
@@ -172,7 +172,7 @@ impl World {
     pub(crate) async fn refuse_key(&self) {
         let until = after(self.now(), Duration::from_secs(900));
         let claim = ReadingClaim { key: KeyId("key-1".into()), started: 0 };
-        let refused = CallEnd::Refused { until, why: Refusal::Credentials };
+        let refused = CallEnd::Refused { until, why: KeyRefusal::Credentials };
         self.pool().observe(&claim, refused).await.unwrap();
     }
 
@@ -200,7 +200,7 @@ impl World {
     /// Records a process that runs the fleet, now and by the program's clock.
     pub(crate) async fn host(&self) {
         let host = Host::new(1, vec![stint_warcraftlogs::FLEET.into()], SystemClock.now());
-        self.embedded.hosts().beat(&host, SystemClock.now()).await.unwrap();
+        self.embedded.hosts().heartbeat(&host, SystemClock.now()).await.unwrap();
     }
 
     /// Sets the schedules of a running fleet, and the reviver's wake-up.

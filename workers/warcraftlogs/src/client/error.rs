@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use stint_core::circuit::Wait;
+use stint_core::circuit::CircuitWait;
 use stint_core::clock::after;
-use stint_core::ledger::{CallEnd, KeyId, Refusal};
+use stint_core::ledger::{CallEnd, KeyId, KeyRefusal};
 use stint_http::{HttpError, TokenError};
 
 use super::decode::Unreadable;
@@ -89,13 +89,13 @@ impl CallError {
         CallError::CredentialsRefused { until: after(now, REFUSED_CREDENTIALS_PAUSE), reason }
     }
 
-    pub(super) fn down(upstream: &str, wait: Wait) -> CallError {
-        let Wait { outage, until } = wait;
+    pub(super) fn down(upstream: &str, wait: CircuitWait) -> CallError {
+        let CircuitWait { outage, until } = wait;
         CallError::Down { upstream: upstream.to_owned(), since: outage.since, until, reason: outage.reason }
     }
 
     pub(super) fn from_http(error: HttpError, now: Timestamp) -> CallError {
-        if let HttpError::Waits { upstream, since, until, reason } = error {
+        if let HttpError::BreakerOpen { upstream, since, until, reason } = error {
             return CallError::Down { upstream, since, until, reason };
         }
         match error.rate_limited() {
@@ -119,9 +119,9 @@ impl CallError {
     pub fn call_end(&self) -> CallEnd {
         match self {
             CallError::RateLimited { .. } | CallError::Down { .. } => CallEnd::NotBilled,
-            CallError::PointsExhausted { until } => CallEnd::Refused { until: *until, why: Refusal::Points },
+            CallError::PointsExhausted { until } => CallEnd::Refused { until: *until, why: KeyRefusal::Points },
             CallError::CredentialsRefused { until, .. } => {
-                CallEnd::Refused { until: *until, why: Refusal::Credentials }
+                CallEnd::Refused { until: *until, why: KeyRefusal::Credentials }
             }
             CallError::Http(error) if !error.may_be_billed() => CallEnd::NotBilled,
             _ => CallEnd::Lost,

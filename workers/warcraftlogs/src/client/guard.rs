@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::sync::{Arc, PoisonError};
 
-use stint_core::circuit::{CircuitSettings, Health, Intent, Pass, Wait};
+use stint_core::circuit::{CircuitSettings, CircuitWait, Health, Intent, Pass};
 use stint_core::ledger::{CallEnd, KeyId, Reading};
 use stint_http::Breaker;
 
@@ -27,7 +27,7 @@ impl Api {
     }
 
     /// Why no ordinary call may be made now; `None` if one may.
-    pub async fn outage(&self) -> Option<Wait> {
+    pub async fn outage(&self) -> Option<CircuitWait> {
         self.breaker()?.waits(Intent::Work).await
     }
 
@@ -73,7 +73,7 @@ impl Api {
             CallError::PointsExhausted { .. } => Health::Answered,
             CallError::RateLimited { has_retry_after: true } | CallError::Down { .. } => Health::Unknown,
             // It waited at the gate that a rate limit has closed.
-            CallError::TimedOut(_) if self.client.is_held_up() => Health::Unknown,
+            CallError::TimedOut(_) if self.client.is_rate_limited() => Health::Unknown,
             CallError::RateLimited { has_retry_after: false } | CallError::TimedOut(_) | CallError::Unreadable(_) => {
                 Health::Failed(error.to_string())
             }

@@ -75,7 +75,7 @@ impl Api {
             (key.id.clone(), tokens)
         };
         let tokens = settings.wcl_keys.iter().map(token).collect();
-        let limits = stint_http::Limits { timeout: settings.call_timeout(), ..NO_RETRY.limits };
+        let limits = stint_http::RequestLimits { timeout: settings.call_timeout(), ..NO_RETRY.limits };
         let policy = RetryPolicy { limits, ..NO_RETRY };
         Ok(Api { client, url, tokens, policy, clock, refused: Mutex::default() })
     }

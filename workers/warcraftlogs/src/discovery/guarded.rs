@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::lock::Mutex;
-use stint_core::circuit::{self, CircuitSettings, Health, Intent, Wait};
+use stint_core::circuit::{self, CircuitSettings, CircuitWait, Health, Intent};
 use stint_http::Breaker;
 use url::Url;
 
@@ -83,7 +83,7 @@ impl PlayerSource for BreakerGuardedPages {
     }
 }
 
-fn down(breaker: &Breaker, wait: Wait) -> SourceError {
-    let Wait { outage, until } = wait;
+fn down(breaker: &Breaker, wait: CircuitWait) -> SourceError {
+    let CircuitWait { outage, until } = wait;
     SourceError::Down { upstream: breaker.upstream().to_owned(), since: outage.since, until, reason: outage.reason }
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::header::REFERER;
 use stint_core::circuit;
 use stint_core::clock::Clock;
-use stint_http::{Client, HttpError, Limits, RetryPolicy};
+use stint_http::{Client, HttpError, RequestLimits, RetryPolicy};
 use url::Url;
 
 use super::reading::{READING_TIME, read};
@@ -40,7 +40,7 @@ const LARGEST_PAGE: usize = 2 * 1024 * 1024;
 const FEW_ROWS: u32 = 5;
 
 const PAGE: RetryPolicy =
-    RetryPolicy { limits: Limits { max_body: LARGEST_PAGE, ..RetryPolicy::PAGE.limits }, ..RetryPolicy::PAGE };
+    RetryPolicy { limits: RequestLimits { max_body: LARGEST_PAGE, ..RetryPolicy::PAGE.limits }, ..RetryPolicy::PAGE };
 
 /// Players found on the ranking pages of a raid and difficulty.
 pub struct RankingPages {

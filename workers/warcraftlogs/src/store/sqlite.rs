@@ -73,7 +73,7 @@ const fn document(
     column: &'static str,
     read: fn(&str) -> std::result::Result<(), String>,
 ) -> RowRule {
-    RowRule::Reads { table, key, column, read, removable: true }
+    RowRule::Decodes { table, key, column, read, removable: true }
 }
 
 fn reads<T: DeserializeOwned>(text: &str) -> std::result::Result<(), String> {

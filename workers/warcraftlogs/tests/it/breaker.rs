@@ -67,7 +67,7 @@ fn play_a_day(setup: Setup, kinds: &[Request], fault: Fault) -> usize {
             .await;
         assert!(is_open(&world).await, "{fault:?}");
         assert_eq!(
-            world.stores.throttle.read(&stint_warcraftlogs::worker("rank-fetcher")).await.unwrap().set,
+            world.stores.throttle.read(&stint_warcraftlogs::worker("rank-fetcher")).await.unwrap().limit,
             Some(0),
             "{fault:?}"
         );

@@ -171,7 +171,7 @@ fn a_key_that_is_no_longer_in_use_is_not_waited_for() {
         let keys = world.stores.pool.keys().await.unwrap();
         let in_use = keys.iter().find(|key| key.state != KeyState::Retired).unwrap();
         // Until the reserve is released, which is enough for a report.
-        assert_eq!((keys.len(), paused.until), (2, in_use.lends_at(Points::whole(5))));
+        assert_eq!((keys.len(), paused.until), (2, in_use.grants_at(Points::whole(5))));
         assert!(paused.until > world.clock.now());
     });
 }

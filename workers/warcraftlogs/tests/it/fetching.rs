@@ -183,7 +183,7 @@ fn messages_by_hand_are_parked_side_by_side() {
             let outcome = fleet.invoke("rank-fetcher", Event::Manual(message), time).await.unwrap();
             assert_eq!(outcome.report["parked"], 1);
         }
-        let parked = world.stores.pool.lend_parked(QUEUE, 10, std::time::Duration::ZERO).await.unwrap();
+        let parked = world.stores.pool.claim_parked(QUEUE, 10, std::time::Duration::ZERO).await.unwrap();
         let bodies: Vec<&str> = parked.iter().map(|parked| parked.body.as_str()).collect();
         assert_eq!(bodies, [11, 12].map(|id| format!(r#"{{"id":{id},"raidsToScrap":{{"26":[3]}}}}"#)));
     });

@@ -78,7 +78,7 @@ async fn run_and_tell(world: &FleetWorld, fleet: &Process) -> String {
     let watch = async {
         let mut last = None;
         loop {
-            let throttle = world.stores.throttle.read(&stint_warcraftlogs::worker("rank-fetcher")).await.unwrap().set;
+            let throttle = world.stores.throttle.read(&stint_warcraftlogs::worker("rank-fetcher")).await.unwrap().limit;
             if throttle != last {
                 let line = tell(world, throttle).await;
                 lines.borrow_mut().push(line);

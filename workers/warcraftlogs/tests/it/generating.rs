@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::future::{Either, select};
 use serde_json::Value;
 use stint_core::clock::{Clock, after};
-use stint_core::worker::{Event, Invocation, Stop, Worker};
+use stint_core::worker::{Event, Invocation, StopSignal, Worker};
 use stint_warcraftlogs::db_generator::DbGenerator;
 use stint_warcraftlogs::lua::{Found, database_path, lookup};
 use stint_warcraftlogs::publish::{Git, GitSettings, Publisher, create_repository};
@@ -44,7 +44,7 @@ async fn generating(world: &FleetWorld, folder: &std::path::Path, repository: Op
     let generator = DbGenerator::new(world.stores.players.clone(), publisher, folder.join("databases"));
     let clock: Arc<dyn Clock> = Arc::new(world.clock.clone());
     let deadline = after(clock.now(), Duration::from_secs(900));
-    let invocation = Invocation::new(clock.clone(), deadline, Stop::default());
+    let invocation = Invocation::new(clock.clone(), deadline, StopSignal::default());
     generator.run(Event::Tick { due: clock.now(), wakeup: None }, &invocation).await.unwrap().report
 }
 

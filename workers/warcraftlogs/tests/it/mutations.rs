@@ -13,7 +13,7 @@ use http::{HeaderValue, Response, StatusCode};
 use stint_core::clock::{Clock, after, between};
 use stint_core::ledger::KeyState;
 use stint_core::points::Points;
-use stint_http::{Body, Limits, Transport, TransportError};
+use stint_http::{Body, RequestLimits, Transport, TransportError};
 use stint_testkit::{Mutations, peak_megabytes};
 use stint_warcraftlogs::discovery::DiscoverySource;
 
@@ -80,7 +80,11 @@ impl CorruptingTransport {
 
 #[async_trait]
 impl Transport for CorruptingTransport {
-    async fn open(&self, request: http::Request<Bytes>, limits: Limits) -> Result<Response<Body>, TransportError> {
+    async fn open(
+        &self,
+        request: http::Request<Bytes>,
+        limits: RequestLimits,
+    ) -> Result<Response<Body>, TransportError> {
         let (mut head, body) = self.inner.send(request, limits).await?.into_parts();
         let body = self.garble(&mut head, body);
         if body.len() > limits.max_body {

@@ -48,7 +48,7 @@ async fn run_dry(world: &FleetWorld, but: &[PlayerId]) {
         world.queue(id, world.raids_of(id)).await;
     }
     world.start().run_until(after(world.clock.now(), Duration::from_secs(120))).await;
-    assert_eq!(world.stores.throttle.read(&stint_warcraftlogs::worker("rank-fetcher")).await.unwrap().set, Some(0));
+    assert_eq!(world.stores.throttle.read(&stint_warcraftlogs::worker("rank-fetcher")).await.unwrap().limit, Some(0));
 }
 
 async fn key(world: &FleetWorld) -> KeyStatus {

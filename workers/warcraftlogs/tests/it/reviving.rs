@@ -26,7 +26,7 @@ async fn run_dry(world: &FleetWorld) {
 }
 
 async fn throttle(world: &FleetWorld) -> Option<u32> {
-    world.stores.throttle.read(&stint_warcraftlogs::worker("rank-fetcher")).await.unwrap().set
+    world.stores.throttle.read(&stint_warcraftlogs::worker("rank-fetcher")).await.unwrap().limit
 }
 
 async fn parked(world: &FleetWorld) -> u64 {
@@ -62,7 +62,7 @@ fn a_pool_that_is_dry_but_for_its_reserves_has_one_wake_up_when_the_first_is_giv
         run_dry(&world).await;
         let keys = world.stores.pool.keys().await.unwrap();
         assert!(keys.iter().all(|key| key.reserved > Points::ZERO), "{keys:?}");
-        let released_at = keys.iter().map(|key| key.lends_at(world.settings.unit())).min();
+        let released_at = keys.iter().map(|key| key.grants_at(world.settings.unit())).min();
         assert_eq!((world.stores.wakeups.list().await.unwrap().len(), revival(&world).await), (1, released_at));
     });
 }

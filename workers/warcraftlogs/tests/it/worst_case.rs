@@ -27,7 +27,7 @@ async fn fetch_one(world: &FleetWorld, fleet: &Process) -> Result<Outcome, Worke
 }
 
 async fn concurrency(world: &FleetWorld) -> Option<u32> {
-    world.stores.throttle.read(&stint_warcraftlogs::worker("rank-fetcher")).await.unwrap().set
+    world.stores.throttle.read(&stint_warcraftlogs::worker("rank-fetcher")).await.unwrap().limit
 }
 
 #[test]

@@ -11,7 +11,7 @@ const DAY: u64 = 24 * HOUR;
 const LIMIT: u64 = 400;
 
 fn settings_of_a_minute() -> LedgerSettings {
-    LedgerSettings { grace: Duration::from_secs(15), ..LedgerSettings::plain(MINUTE) }
+    LedgerSettings { grace: Duration::from_secs(15), ..LedgerSettings::without_reserve(MINUTE) }
 }
 
 /// A fleet whose clock jumps, and an upstream whose clock does not.
@@ -228,7 +228,7 @@ fn a_reading_that_nobody_has_claimed_is_new_and_confirms_nothing() {
 fn a_rest_that_was_begun_by_a_clock_that_was_ahead_does_not_come_back() {
     let mut ledger = ledger(100, 0);
     let call = grant(&mut ledger, 1, START);
-    ledger.settle(&call.hold, CallEnd::Refused { until: at(3_600), why: Refusal::Points }, START);
+    ledger.settle(&call.hold, CallEnd::Refused { until: at(3_600), why: KeyRefusal::Points }, START);
     let back = before(START, Duration::from_secs(30));
     assert_ne!(status(&mut ledger, back).state, KeyState::Paused);
     assert_ne!(status(&mut ledger, START).state, KeyState::Paused);
@@ -238,7 +238,7 @@ fn a_rest_that_was_begun_by_a_clock_that_was_ahead_does_not_come_back() {
 fn a_refusal_rests_a_key_for_no_longer_than_a_window() {
     let mut ledger = ledger(100, 0);
     let call = grant(&mut ledger, 1, START);
-    ledger.settle(&call.hold, CallEnd::Refused { until: at(400 * DAY), why: Refusal::Points }, START);
+    ledger.settle(&call.hold, CallEnd::Refused { until: at(400 * DAY), why: KeyRefusal::Points }, START);
     assert_eq!(status(&mut ledger, START).renews_at, at(3_600));
     // A clock that was ahead does not lengthen it either.
     let back = before(START, Duration::from_secs(3 * DAY));
@@ -267,7 +267,7 @@ fn nonsense_for(story: &mut Story, dice: &mut Dice, seconds: u64) {
         while let Some(claim) = story.claim() {
             let end = match dice.below(8) {
                 0 => CallEnd::Lost,
-                1 => CallEnd::Refused { until: at(4_000 * DAY), why: Refusal::Points },
+                1 => CallEnd::Refused { until: at(4_000 * DAY), why: KeyRefusal::Points },
                 _ => CallEnd::Answered(nonsense(story, dice)),
             };
             story.ledger.observe(&claim, end, story.now());

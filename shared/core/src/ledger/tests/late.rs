@@ -71,8 +71,8 @@ fn whoever_waits_for_a_lost_call_is_woken_when_its_grace_ends() {
     let Reservation::Refused { waits } = ledger.reserve(&ask(&[&[50]]), START) else { panic!("10 are free") };
     assert_eq!(waits[0].until, Some(at(90)));
     let now = status(&mut ledger, START);
-    assert!(!now.may_soon_lend(Points::whole(50), false), "nobody waits at the door for so long");
-    assert_eq!(now.lends_at(Points::whole(101)), at(3_601));
+    assert!(!now.may_soon_grant(Points::whole(50), false), "nobody waits at the door for so long");
+    assert_eq!(now.grants_at(Points::whole(101)), at(3_601));
 }
 
 #[test]

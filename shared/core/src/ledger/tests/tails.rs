@@ -66,10 +66,10 @@ fn a_learned_bound_fits_where_the_declared_one_does_not() {
 
 #[test]
 fn each_tail_policy_leaves_what_it_says() {
-    let lent = |tail, left: u64| {
+    let granted = |tail, left: u64| {
         let mut ledger = experienced(100, LedgerSettings { tail, ..settings(0) });
         spend(&mut ledger, 100, 100 - left);
-        let offered = status(&mut ledger, at(3_603)).lends_from.is_some_and(|from| from <= Points::whole(left));
+        let offered = status(&mut ledger, at(3_603)).smallest_grant.is_some_and(|from| from <= Points::whole(left));
         let grant = match ledger.reserve(&ask(&[&[5, 5], &[5]]), at(3_603)) {
             Reservation::Granted(grant) => Some((grant.amount, grant.taken)),
             _ => None,
@@ -78,9 +78,9 @@ fn each_tail_policy_leaves_what_it_says() {
         grant
     };
     let one = |points| Some((Points::whole(points), vec![1, 0]));
-    assert_eq!([4, 2, 1].map(|left| lent(Tail::Strict, left)), [None, None, None]);
-    assert_eq!([4, 2, 1].map(|left| lent(Tail::Quantile(980), left)), [one(4), None, None]);
-    assert_eq!([4, 1, 0].map(|left| lent(Tail::Probe, left)), [one(4), one(1), None]);
+    assert_eq!([4, 2, 1].map(|left| granted(Tail::Strict, left)), [None, None, None]);
+    assert_eq!([4, 2, 1].map(|left| granted(Tail::Quantile(980), left)), [one(4), None, None]);
+    assert_eq!([4, 1, 0].map(|left| granted(Tail::Probe, left)), [one(4), one(1), None]);
 }
 
 #[test]

@@ -98,7 +98,7 @@ impl World {
         let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
         let (guard, reserve) = (Points::whole(dice.below(2) * 10), Points::whole(dice.below(3) * 15));
         let grace = if (seed / 4).is_multiple_of(2) { CALL_TIMEOUT } else { Duration::ZERO };
-        let settings = LedgerSettings { guard, reserve, grace, ..LedgerSettings::plain(WINDOW) };
+        let settings = LedgerSettings { guard, reserve, grace, ..LedgerSettings::without_reserve(WINDOW) };
         let mut ledger = Ledger::new(settings, BTreeMap::new());
         ledger.configure(&[key("a")]);
         let phase = Duration::from_secs(dice.below(WINDOW.as_secs()));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use stint_core::telemetry::{Kind, Metric, Unit};
+use stint_core::telemetry::{Metric, MetricKind, MetricUnit};
 
 use super::{Resource, attribute, nanos};
 use crate::telemetry::meter::{BOUNDS, Recorded, Series};
@@ -25,16 +25,16 @@ pub(super) fn request(resource: &Resource, recorded: &Recorded, begun: Timestamp
 fn of_metric(metric: Metric, series: &BTreeMap<String, Series>, span: &(String, String)) -> Value {
     let points: Vec<Value> = series.iter().map(|(of, series)| point(metric, of, series, span)).collect();
     let unit = match metric.unit() {
-        Unit::Count => "1",
-        Unit::Seconds => "s",
+        MetricUnit::Count => "1",
+        MetricUnit::Seconds => "s",
     };
     let name = name(metric);
     match metric.kind() {
-        Kind::Sum => json!({ "name": name, "unit": unit, "sum": {
+        MetricKind::Sum => json!({ "name": name, "unit": unit, "sum": {
             "aggregationTemporality": CUMULATIVE, "isMonotonic": true, "dataPoints": points,
         } }),
-        Kind::Latest => json!({ "name": name, "unit": unit, "gauge": { "dataPoints": points } }),
-        Kind::Spread => json!({ "name": name, "unit": unit, "histogram": {
+        MetricKind::Latest => json!({ "name": name, "unit": unit, "gauge": { "dataPoints": points } }),
+        MetricKind::Distribution => json!({ "name": name, "unit": unit, "histogram": {
             "aggregationTemporality": CUMULATIVE, "dataPoints": points,
         } }),
     }
@@ -46,9 +46,9 @@ fn point(metric: Metric, of: &str, series: &Series, (begun, now): &(String, Stri
         "attributes": [attribute(&dimension, &json!(of))], "startTimeUnixNano": begun, "timeUnixNano": now,
     });
     match metric.kind() {
-        Kind::Sum => point["asDouble"] = json!(series.sum),
-        Kind::Latest => point["asDouble"] = json!(series.last),
-        Kind::Spread => {
+        MetricKind::Sum => point["asDouble"] = json!(series.sum),
+        MetricKind::Latest => point["asDouble"] = json!(series.last),
+        MetricKind::Distribution => {
             // This encoding writes 64-bit integers as strings.
             let buckets: Vec<String> = series.buckets.iter().map(u64::to_string).collect();
             point["count"] = json!(series.count.to_string());

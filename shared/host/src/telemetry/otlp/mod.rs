@@ -21,7 +21,7 @@ use http::{Method, Request, Uri};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use stint_core::clock::{Clock, after, from_millis, is_pending, to_millis};
-use stint_http::{Limits, Transport};
+use stint_http::{RequestLimits, Transport};
 
 pub(super) use endpoint::Endpoint;
 
@@ -100,7 +100,7 @@ impl Otlp {
         *request.uri_mut() = uri.clone();
         *request.headers_mut() = self.endpoint.headers.clone();
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let limits = Limits { timeout: PATIENCE, max_body: LARGEST_ANSWER };
+        let limits = RequestLimits { timeout: PATIENCE, max_body: LARGEST_ANSWER };
         let answer = self.transport.send(request, limits).await.map_err(|error| error.to_string())?;
         // The collector's answer is left out: it may repeat a header.
         if answer.status().is_success() { Ok(()) } else { Err(format!("it answered {}", answer.status())) }

@@ -22,7 +22,7 @@ struct World {
 impl World {
     fn new() -> World {
         let clock = ManualClock::new(Timestamp::UNIX_EPOCH);
-        let settings = LedgerSettings::plain(Duration::from_secs(3_600));
+        let settings = LedgerSettings::without_reserve(Duration::from_secs(3_600));
         let pool = MemoryKeyPool::new(settings, Arc::new(clock.clone()), 1, &Faults::none());
         World { clock, pool }
     }

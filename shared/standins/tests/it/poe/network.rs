@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use stint_core::clock::{Clock, ManualClock};
 use stint_host::SystemClock;
 use stint_http::{
-    Body, Client, HttpError, LimitOptions, Limits, ReqwestTransport, RetryPolicy, TokenSource, Transport,
+    Body, Client, HttpError, LimitOptions, RequestLimits, ReqwestTransport, RetryPolicy, TokenSource, Transport,
 };
 use stint_standins::poe_stashes::Options;
 use stint_standins::{InProcess, PoeStashes, serve};
@@ -57,7 +57,7 @@ impl Network {
     }
 
     /// Requests a page once, and returns the next id and the body.
-    pub(super) async fn open(&self, id: &str, limits: Limits) -> Result<(String, Body), HttpError> {
+    pub(super) async fn open(&self, id: &str, limits: RequestLimits) -> Result<(String, Body), HttpError> {
         let policy = RetryPolicy { operation: "page", attempts: 1, limits, ..RetryPolicy::PAGE };
         let request = http::Request::get(format!("{}/public-stash-tabs?id={id}", self.base)).body(Bytes::new());
         let answer =

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt};
 use stint_core::clock::{Clock, between};
-use stint_http::{Limits, TransportError};
+use stint_http::{RequestLimits, TransportError};
 use stint_standins::poe_stashes::{Faults, Options, digest};
 use stint_testkit::drive;
 
 use super::client::short;
 use super::network::Network;
 
-const LIMITS: Limits = Limits { timeout: Duration::from_secs(30), max_body: 16 * 1024 * 1024 };
+const LIMITS: RequestLimits = RequestLimits { timeout: Duration::from_secs(30), max_body: 16 * 1024 * 1024 };
 
 /// Pages of about 240 kB, or 50 kB compressed.
 fn large() -> Options {
@@ -83,14 +83,14 @@ async fn a_slow_body_can_be_cut(network: &Network) {
 }
 
 async fn a_body_above_the_cap_ends_with_an_error(network: &Network) {
-    let (_, body) = network.open("0", Limits { max_body: 10_000, ..LIMITS }).await.expect("a head");
+    let (_, body) = network.open("0", RequestLimits { max_body: 10_000, ..LIMITS }).await.expect("a head");
     let error = body.try_for_each(async |_| Ok(())).await.expect_err("too large");
     assert!(matches!(error, TransportError::TooLarge { max_body: 10_000, .. }), "{error}");
 }
 
 async fn a_body_that_takes_too_long_ends_with_an_error(network: &Network) {
     let timeout = Duration::from_millis(300);
-    let (_, body) = network.open("0", Limits { timeout, ..LIMITS }).await.expect("a head");
+    let (_, body) = network.open("0", RequestLimits { timeout, ..LIMITS }).await.expect("a head");
     let error = body.try_for_each(async |_| Ok(())).await.expect_err("too slow");
     assert!(matches!(error, TransportError::TimedOut { timeout: passed, .. } if passed == timeout), "{error}");
 }

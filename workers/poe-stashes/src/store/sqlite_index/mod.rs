@@ -11,7 +11,7 @@ use stint_core::clock::to_millis;
 use stint_core::ports::PortResult;
 use stint_embedded::rusqlite::{Connection, Result};
 use stint_embedded::upkeep::FileSpec;
-use stint_embedded::{Database, Folder, Rows};
+use stint_embedded::{Database, Folder, RowSize};
 
 use super::{Changes, Index, IndexCounts, Snapshot};
 use page::take_over;
@@ -31,7 +31,7 @@ impl SqliteIndex {
 
     /// Opens `poe-index.db`. It is here whatever the fleet's queues are, and needs no other file.
     pub fn open(folder: &Folder) -> PortResult<SqliteIndex> {
-        Ok(SqliteIndex { database: folder.database_for(Rows::Large, FILE, MIGRATIONS)? })
+        Ok(SqliteIndex { database: folder.database_for(RowSize::Large, FILE, MIGRATIONS)? })
     }
 }
 

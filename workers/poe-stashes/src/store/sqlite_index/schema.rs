@@ -4,7 +4,7 @@ use stint_embedded::upkeep::RowRule;
 
 /// The rules for the rows: an item belongs to a stash.
 pub(super) const ROWS: &[RowRule] =
-    &[RowRule::Belongs { table: "items", column: "stash", to: "stashes", key: "number" }];
+    &[RowRule::References { table: "items", column: "stash", to: "stashes", key: "number" }];
 
 /// Append to these, never change one.
 pub(super) const MIGRATIONS: &[&str] = &[FIRST, ITEMS_BY_STASH];

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use stint_core::ports::PortResult;
-use stint_http::{Body, Limits, Transport, TransportError};
+use stint_http::{Body, RequestLimits, Transport, TransportError};
 use stint_poe_stashes::store::{
     Chain, ChainStatus, Changes, Claim, Head, Heads, Index, IndexCounts, PageKey, PageStream, Pages, Progress, Put,
     Snapshot, Upload,
@@ -78,7 +78,7 @@ impl Transport for MortalStore<dyn Transport> {
     async fn open(
         &self,
         request: http::Request<Bytes>,
-        limits: Limits,
+        limits: RequestLimits,
     ) -> Result<http::Response<Body>, TransportError> {
         self.life.step().await.map_err(|_| lost())?;
         let answer = self.port.open(request, limits).await?;

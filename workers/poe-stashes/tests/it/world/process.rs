@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use stint_core::clock::Clock;
 use stint_core::registry::Registry;
-use stint_core::worker::{Event, Outcome, Stop, WorkerError};
+use stint_core::worker::{Event, Outcome, StopSignal, WorkerError};
 use stint_host::{Changed, LocalHost, Ports};
 use stint_poe_stashes::FLEET;
 use stint_poe_stashes::client::Api;
@@ -73,7 +73,7 @@ impl Process {
             clock: clock.clone(),
             changed,
         };
-        let stop = Stop::default();
+        let stop = StopSignal::default();
         let host = Arc::new(LocalHost::new(registry.clone(), ports, stop.clone()).looking_every(LOOK_EVERY));
         let workers = Workers::new(FLEET, registry, clock.clone(), stop);
         Process { api, workers, host, clock, stores: world.stores.clone() }

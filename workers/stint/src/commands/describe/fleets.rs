@@ -1,7 +1,7 @@
 //! Fleets and their workers as data, with times in seconds.
 
 use serde::Serialize;
-use stint_core::worker::{Spec, Trigger};
+use stint_core::worker::{Trigger, WorkerSpec};
 
 use crate::fleets::FLEETS;
 use crate::time_format::format_duration;
@@ -44,7 +44,7 @@ pub(super) fn fleets() -> Vec<FleetView> {
     FLEETS.iter().map(|row| fleet(row.name(), row.workers())).collect()
 }
 
-fn fleet(fleet: &'static str, workers: &[Spec]) -> FleetView {
+fn fleet(fleet: &'static str, workers: &[WorkerSpec]) -> FleetView {
     FleetView {
         fleet,
         workers: workers.iter().map(WorkerView::new).collect(),
@@ -53,7 +53,7 @@ fn fleet(fleet: &'static str, workers: &[Spec]) -> FleetView {
 }
 
 impl WorkerView {
-    fn new(spec: &Spec) -> WorkerView {
+    fn new(spec: &WorkerSpec) -> WorkerView {
         WorkerView {
             name: spec.name,
             summary: spec.summary,
@@ -85,7 +85,7 @@ impl TriggerView {
 }
 
 impl QueueView {
-    fn new(spec: &Spec) -> Option<QueueView> {
+    fn new(spec: &WorkerSpec) -> Option<QueueView> {
         let queue = spec.queue()?;
         Some(QueueView {
             queue: queue.queue,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, anyhow, bail, ensure};
 use stint_aws::{Aws, Secret};
 use stint_core::clock::Clock;
-use stint_core::worker::Stop;
+use stint_core::worker::StopSignal;
 use stint_host::LambdaHost;
 use stint_http::ReqwestTransport;
 
@@ -34,14 +34,14 @@ struct FunctionBuilder {
     worker: FleetWorker,
     home: PathBuf,
     clock: Arc<dyn Clock>,
-    stop: Stop,
+    stop: StopSignal,
 }
 
 /// Serves invocations until Lambda ends the process.
 pub(crate) async fn run(context: &Context) -> anyhow::Result<()> {
     let worker = check()?;
     let (home, clock) = (context.home.clone(), context.clock.clone());
-    let builder = FunctionBuilder { worker, home, clock, stop: Stop::default() };
+    let builder = FunctionBuilder { worker, home, clock, stop: StopSignal::default() };
     let stop = builder.stop.clone();
     let build = move || {
         let builder = builder.clone();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
 use stint_core::ports::Queue;
-use stint_core::worker::Spec;
+use stint_core::worker::WorkerSpec;
 
 use crate::commands::selection::Selection;
 use crate::fleets::fleet::Fleet;
@@ -32,7 +32,7 @@ pub(super) fn fleet_of(queue: &str) -> Option<&'static dyn Fleet> {
 pub(super) fn queues(selection: &Selection) -> anyhow::Result<Vec<FleetQueue>> {
     let mut queues = Vec::new();
     for fleet in &selection.fleets {
-        for trigger in fleet.workers().iter().filter_map(Spec::queue) {
+        for trigger in fleet.workers().iter().filter_map(WorkerSpec::queue) {
             let settings = fleet.queue(&selection.settings, trigger);
             queues.push(FleetQueue { fleet: *fleet, queue: selection.backends.queue(trigger.queue, settings)? });
         }

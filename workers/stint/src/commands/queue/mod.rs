@@ -129,7 +129,7 @@ async fn list(selection: &Selection, context: &Context) -> anyhow::Result<()> {
             Table::new(["queue", ">visible", ">in flight", ">delayed", ">dead letters", ">parked for points"]);
         for QueueView { queue, counts, parked } in &listed.queues {
             let [visible, in_flight, delayed, dead, parked] =
-                [counts.visible, counts.in_flight, counts.delayed, counts.dead, *parked].map(number);
+                [counts.visible, counts.in_flight, counts.delayed, counts.dead_letters, *parked].map(number);
             table.row([queue.clone(), visible, in_flight, delayed, dead, parked]);
         }
         table.to_string()
@@ -138,7 +138,7 @@ async fn list(selection: &Selection, context: &Context) -> anyhow::Result<()> {
 
 async fn redrive(arguments: &Redrive, selection: &Selection, context: &Context) -> anyhow::Result<()> {
     let queue = FleetQueue::named(arguments.queue.as_deref(), selection)?.queue;
-    let redriven = if arguments.dry_run { queue.counts().await?.dead } else { queue.redrive().await? };
+    let redriven = if arguments.dry_run { queue.counts().await?.dead_letters } else { queue.redrive().await? };
     let result = Redriven { queue: queue.name().to_owned(), redriven, dry_run: arguments.dry_run };
     context.output.result(&result, |Redriven { queue, redriven, dry_run }| {
         let letters = count(*redriven, "dead letter", "dead letters");
@@ -153,7 +153,7 @@ async fn redrive(arguments: &Redrive, selection: &Selection, context: &Context) 
 async fn purge(arguments: &Purge, selection: &Selection, context: &Context) -> anyhow::Result<()> {
     let FleetQueue { fleet, queue } = FleetQueue::named(arguments.queue.as_deref(), selection)?;
     let counts = queue.counts().await?;
-    let found = counts.dead + if arguments.all { counts.unfinished() } else { 0 };
+    let found = counts.dead_letters + if arguments.all { counts.unfinished() } else { 0 };
     let what = |number| {
         if arguments.all { count(number, "message", "messages") } else { count(number, "dead letter", "dead letters") }
     };

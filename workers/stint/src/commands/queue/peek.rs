@@ -57,7 +57,7 @@ pub(super) async fn run(arguments: &Peek, selection: &Selection, context: &Conte
     let (counts, max) = (queue.counts().await?, arguments.max as usize);
     let mut peeked = Peeked { queue: queue.name().to_owned(), total: 0, messages: None, dead_letters: None };
     if arguments.dead {
-        peeked.total = counts.dead;
+        peeked.total = counts.dead_letters;
         peeked.dead_letters = Some(queue.dead_letters(max).await?);
     } else {
         peeked.total = counts.visible + counts.delayed;
@@ -88,10 +88,10 @@ fn message_text(message: &Message, now: Timestamp) -> String {
 }
 
 fn letter_text(letter: &DeadLetter, now: Timestamp) -> String {
-    let DeadLetter { message_id, body, receive_count, reason, died_at } = letter;
+    let DeadLetter { message_id, body, receive_count, reason, dead_lettered_at } = letter;
     let received = count(u64::from(*receive_count), "receive", "receives");
-    let (died, reason) = (format_time(*died_at, now), one_line(reason));
-    format!("  {message_id}  dead-lettered {died} after {received}: {reason}\n    {}\n", shortened(body))
+    let (moved, reason) = (format_time(*dead_lettered_at, now), one_line(reason));
+    format!("  {message_id}  dead-lettered {moved} after {received}: {reason}\n    {}\n", shortened(body))
 }
 
 fn shortened(body: &str) -> String {

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf, absolute};
 use anyhow::{Context as _, Result, bail, ensure};
 use serde::Serialize;
 use stint_embedded::FolderLock;
-use stint_embedded::upkeep::{Copied, CopyProgress, Snapshot};
+use stint_embedded::upkeep::{CopiedFile, CopyProgress, Snapshot};
 
 use super::copies::{FolderCount, copy_folder};
 use super::manifest::{FileEntry, FolderEntry, Manifest, NAME};
@@ -123,7 +123,7 @@ fn prepare(dir: &Path, home: &Path) -> Result<()> {
 }
 
 /// Fails if the copy is damaged: a copy of a damaged file is not a backup.
-fn is_sound(copy: &Copied) -> Result<()> {
+fn is_sound(copy: &CopiedFile) -> Result<()> {
     match copy.findings.first() {
         None => Ok(()),
         Some(finding) => bail!(

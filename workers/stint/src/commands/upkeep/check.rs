@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::bail;
 use serde::Serialize;
-use stint_embedded::upkeep::{Checked, Depth, FileSpec, Finding, Repaired, check};
+use stint_embedded::upkeep::{CheckDepth, CheckReport, FileSpec, Finding, RepairReport, check};
 
 use super::folders::{FolderReport, check_folders, findings_text, row};
 use super::repair::{repair_all, repair_text};
@@ -64,7 +64,7 @@ pub(super) struct FileReport {
     newer_schema: Option<i64>,
     /// What the repair did about the findings.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) repair: Option<Repaired>,
+    pub(super) repair: Option<RepairReport>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -77,7 +77,7 @@ pub(super) enum State {
 
 pub(crate) fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
     let (paths, specs) = (files_of(context)?, files());
-    let depth = if arguments.quick { Depth::Quick } else { Depth::Whole };
+    let depth = if arguments.quick { CheckDepth::Quick } else { CheckDepth::Full };
     let mut reports = Vec::new();
     for path in &paths {
         reports.push(check_file(path, &specs, depth, context)?);
@@ -103,14 +103,14 @@ pub(crate) fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()
     }
 }
 
-fn check_file(path: &Path, specs: &[FileSpec], depth: Depth, context: &Context) -> anyhow::Result<FileReport> {
+fn check_file(path: &Path, specs: &[FileSpec], depth: CheckDepth, context: &Context) -> anyhow::Result<FileReport> {
     let file = name(path);
     let bytes = path.metadata().map(|metadata| metadata.len()).unwrap_or_default();
     if bytes >= LONG {
         context.output.message(&format!("checking {file} ({})", size(bytes)));
     }
     let spec = specs.iter().find(|spec| spec.name == file);
-    let Checked { bytes, findings, newer_schema } = check(path, spec, depth)?;
+    let CheckReport { bytes, findings, newer_schema } = check(path, spec, depth)?;
     let state = if findings.is_empty() { State::Sound } else { State::Damaged };
     Ok(FileReport { file, bytes, state, findings, newer_schema, repair: None })
 }

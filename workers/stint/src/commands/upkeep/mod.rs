@@ -42,7 +42,7 @@ fn files_of(context: &Context) -> anyhow::Result<Vec<PathBuf>> {
 /// Locks other processes out of the folder until the returned lock is dropped. The error names the processes that run
 /// fleets in it.
 fn lock_exclusively(home: &Path, to_do: &str) -> anyhow::Result<FolderLock> {
-    FolderLock::alone(home).ok_or_else(|| {
+    FolderLock::exclusive(home).ok_or_else(|| {
         let running = hosts(home).unwrap_or_default();
         let names = if running.is_empty() { String::new() } else { format!(" ({})", running.join(", ")) };
         anyhow!(

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use stint_embedded::upkeep::{FileSpec, How, Repaired, TableCount, forget_the_present, repair, try_repair};
+use stint_embedded::upkeep::{
+    FileSpec, RepairKind, RepairReport, TableCount, prepare_restored_files, repair, try_repair,
+};
 
 use super::check::{FileReport, State};
 use super::{lock_exclusively, name, stamp};
@@ -30,7 +32,7 @@ pub(super) fn repair_all(
         } else {
             repair(path, spec, &report.findings, &stamp)?
         };
-        if !dry_run && repaired.left.is_empty() && repaired.how != How::Nothing {
+        if !dry_run && repaired.left.is_empty() && repaired.kind != RepairKind::Nothing {
             report.state = State::Repaired;
             report.bytes = path.metadata().map(|metadata| metadata.len()).unwrap_or_default();
         }
@@ -39,19 +41,21 @@ pub(super) fn repair_all(
     if !dry_run {
         // A hold or a counter may have been lost, so each key stays closed until the upstream's counter has been read.
         let damaged = |error| tracing::warn!(%error, "the keys could not be closed until they are read: {error}");
-        forget_the_present(&context.home).unwrap_or_else(damaged);
+        prepare_restored_files(&context.home).unwrap_or_else(damaged);
     }
     Ok(())
 }
 
 /// Describes what was done, or what would be done.
-pub(super) fn repair_text(repair: &Repaired, dry_run: bool) -> String {
-    let how = match (repair.how, dry_run) {
-        (How::Nothing, _) => "it cannot be repaired: go back to a backup with `stint restore`, or move the file away",
-        (How::InPlace, true) => "a repair would mend it in place",
-        (How::InPlace, false) => "mended in place",
-        (How::Rebuilt, true) => "a repair would copy what can be read into a new file",
-        (How::Rebuilt, false) => "what can be read was copied into a new file",
+pub(super) fn repair_text(repair: &RepairReport, dry_run: bool) -> String {
+    let how = match (repair.kind, dry_run) {
+        (RepairKind::Nothing, _) => {
+            "it cannot be repaired: go back to a backup with `stint restore`, or move the file away"
+        }
+        (RepairKind::InPlace, true) => "a repair would mend it in place",
+        (RepairKind::InPlace, false) => "mended in place",
+        (RepairKind::Rebuilt, true) => "a repair would copy what can be read into a new file",
+        (RepairKind::Rebuilt, false) => "what can be read was copied into a new file",
     };
     let mut text = format!("  => {how}\n");
     let tables = repair.tables.iter().filter(|table| table.kept + table.lost > 0 || !table.exact);
@@ -63,10 +67,10 @@ pub(super) fn repair_text(repair: &Repaired, dry_run: bool) -> String {
             number(*lost)
         ));
     }
-    if repair.how == How::InPlace && repair.tables.is_empty() {
+    if repair.kind == RepairKind::InPlace && repair.tables.is_empty() {
         text.push_str("     nothing is lost\n");
     }
-    for finding in repair.left.iter().filter(|_| repair.how != How::Nothing) {
+    for finding in repair.left.iter().filter(|_| repair.kind != RepairKind::Nothing) {
         text.push_str(&format!("     still: {}; go back to a backup with `stint restore`\n", finding.text));
     }
     if let Some(copy) = &repair.copy {

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf, absolute};
 use anyhow::{Context as _, Result, ensure};
 use jiff::Timestamp;
 use serde::Serialize;
-use stint_embedded::upkeep::forget_the_present;
+use stint_embedded::upkeep::prepare_restored_files;
 
 use super::copies::{copy_file, copy_folder};
 use super::manifest::{Manifest, sync_folder};
@@ -80,7 +80,7 @@ pub(crate) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
         let new = beside(".restoring");
         assemble(&manifest, dir, &new).with_context(|| format!("cannot restore into {}", new.display()))?;
         kill_point();
-        forget_the_present(&new)?;
+        prepare_restored_files(&new)?;
         kill_point();
         replace_folder(&new, &home, aside.as_deref())?;
     }

@@ -1,7 +1,7 @@
 //! The check before fleets start, if the previous process was killed.
 
 use anyhow::bail;
-use stint_embedded::upkeep::{Depth, check, databases, was_killed};
+use stint_embedded::upkeep::{CheckDepth, check, databases, had_unclean_stop};
 
 use super::{LONG, name, size};
 use crate::context::Context;
@@ -11,7 +11,7 @@ use crate::format::number;
 /// Fails if the last process that ran fleets here did not stop in order and left a damaged file. After an orderly stop,
 /// this reads only one row of one file.
 pub(in crate::commands) fn check_after_a_kill(context: &Context) -> anyhow::Result<()> {
-    if !was_killed(&context.home, context.clock.now())? {
+    if !had_unclean_stop(&context.home, context.clock.now())? {
         return Ok(());
     }
     let (paths, specs) = (databases(&context.home)?, files());
@@ -24,7 +24,7 @@ pub(in crate::commands) fn check_after_a_kill(context: &Context) -> anyhow::Resu
     }
     for path in paths {
         let spec = specs.iter().find(|spec| spec.name == name(&path));
-        let findings = check(&path, spec, Depth::Quick)?.findings;
+        let findings = check(&path, spec, CheckDepth::Quick)?.findings;
         let Some(first) = findings.first() else { continue };
         let more = match findings.len() - 1 {
             0 => String::new(),

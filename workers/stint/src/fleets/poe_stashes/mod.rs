@@ -16,7 +16,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use stint_core::ports::{Breakers, QueueSettings, Throttle};
-use stint_core::worker::{QueueTrigger, Spec};
+use stint_core::worker::{QueueTrigger, WorkerSpec};
 use stint_embedded::upkeep::FileSpec;
 use stint_poe_stashes::config::Settings;
 use stint_poe_stashes::store::{SqliteChain, SqliteIndex};
@@ -39,7 +39,7 @@ impl Fleet for PoeStashes {
         "poe"
     }
 
-    fn workers(&self) -> &'static [Spec] {
+    fn workers(&self) -> &'static [WorkerSpec] {
         &WORKERS
     }
 
@@ -76,7 +76,7 @@ impl Fleet for PoeStashes {
         specs::queue_settings(settings.get(), trigger)
     }
 
-    fn upstreams_of(&self, worker: &Spec, _: &FleetSettings) -> &'static [&'static str] {
+    fn upstreams_of(&self, worker: &WorkerSpec, _: &FleetSettings) -> &'static [&'static str] {
         specs::upstreams_of(worker)
     }
 

@@ -1,7 +1,7 @@
 //! The parts of the fleet's description that need no open backend.
 
 use stint_core::ports::QueueSettings;
-use stint_core::worker::{QueueTrigger, Spec, Worker};
+use stint_core::worker::{QueueTrigger, Worker, WorkerSpec};
 use stint_poe_stashes::config::Settings;
 use stint_poe_stashes::follower::Follower;
 use stint_poe_stashes::guard::{HEAD_UPSTREAM, PAGES_UPSTREAM};
@@ -12,7 +12,7 @@ use stint_poe_stashes::watcher::Watcher;
 use crate::wiring::{BackendNeeds, OptionalPorts};
 
 /// The workers, in the order in which data flows through them.
-pub(super) const WORKERS: [Spec; 3] = [Follower::SPEC, Indexer::SPEC, Watcher::SPEC];
+pub(super) const WORKERS: [WorkerSpec; 3] = [Follower::SPEC, Indexer::SPEC, Watcher::SPEC];
 
 /// The folder in `STINT_HOME` for pages, if no other place is set.
 pub(super) const PAGES_FOLDER: &str = "poe-pages";
@@ -23,7 +23,7 @@ pub(super) fn needs() -> BackendNeeds {
 }
 
 /// Returns the upstreams without which a worker has nothing to do.
-pub(super) fn upstreams_of(worker: &Spec) -> &'static [&'static str] {
+pub(super) fn upstreams_of(worker: &WorkerSpec) -> &'static [&'static str] {
     match worker.name {
         name if name == Follower::SPEC.name => &[PAGES_UPSTREAM],
         name if name == Watcher::SPEC.name => &[HEAD_UPSTREAM],

@@ -115,7 +115,7 @@ impl PoeStatus {
         )?;
         for QueueView { queue, counts } in queues {
             let [visible, in_flight, delayed] = [counts.visible, counts.in_flight, counts.delayed].map(number);
-            let dead = count(counts.dead, "dead letter", "dead letters");
+            let dead = count(counts.dead_letters, "dead letter", "dead letters");
             writeln!(text, "queue       {queue}: {visible} visible, {in_flight} in flight, {delayed} delayed, {dead}")?;
         }
         if let Some(IndexCounts { stashes, items }) = index {
@@ -189,8 +189,8 @@ fn hints(chain: &ChainView, queues: &[QueueView], settings: &Settings) -> Vec<St
         let most = settings.poe_max_body;
         hints.push(format!("pages were lost; if they were too large, raise POE_MAX_BODY, which is {most}"));
     }
-    for QueueView { queue, counts } in queues.iter().filter(|view| view.counts.dead > 0) {
-        let dead = count(counts.dead, "dead letter", "dead letters");
+    for QueueView { queue, counts } in queues.iter().filter(|view| view.counts.dead_letters > 0) {
+        let dead = count(counts.dead_letters, "dead letter", "dead letters");
         hints.push(format!("{dead} of {queue}: see why with `stint queue peek {queue} --dead`"));
     }
     hints

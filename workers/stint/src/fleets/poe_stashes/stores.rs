@@ -12,7 +12,7 @@ use stint_core::ports::PortResult;
 use stint_core::ports::{Breakers, Queue, Throttle};
 #[cfg(feature = "aws")]
 use stint_core::worker::WorkerId;
-use stint_core::worker::{Spec, Worker};
+use stint_core::worker::{Worker, WorkerSpec};
 use stint_poe_stashes::config::{Blobs, Settings};
 use stint_poe_stashes::follower::Follower;
 use stint_poe_stashes::indexer::Indexer;
@@ -129,7 +129,7 @@ fn both<S: Chain + Heads + 'static>(store: S) -> (Arc<dyn Chain>, Arc<dyn Heads>
     (store.clone(), store)
 }
 
-fn queue(settings: &Settings, backends: &Backends, spec: Spec) -> anyhow::Result<Arc<dyn Queue>> {
+fn queue(settings: &Settings, backends: &Backends, spec: WorkerSpec) -> anyhow::Result<Arc<dyn Queue>> {
     let trigger = spec.queue().with_context(|| format!("no queue feeds {}", spec.name))?;
     backends.queue(trigger.queue, queue_settings(settings, trigger))
 }

@@ -42,7 +42,7 @@ impl RunningFleet for RunningPoeStashes {
     /// Wakes the watcher, which starts the chain: at once, and again when the lease of a follower that was killed ends.
     /// Starting the fleet also resumes a chain that was stopped.
     async fn start(&self, context: &Context) -> anyhow::Result<()> {
-        self.api.hasten().await;
+        self.api.probe_now().await;
         if let Some(stopped) = resume(&*self.stores.chain).await? {
             context.output.line(&format!("{FLEET}: the chain was stopped and goes on; it was: {}", stopped.reason));
         }

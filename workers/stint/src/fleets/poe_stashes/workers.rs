@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, anyhow, bail};
 use async_trait::async_trait;
 use stint_core::registry::Registry;
-use stint_core::worker::{Spec, Worker};
+use stint_core::worker::{Worker, WorkerSpec};
 use stint_http::ReqwestTransport;
 use stint_poe_stashes::client::Api;
 use stint_poe_stashes::config::Settings;
@@ -55,7 +55,7 @@ impl<'a> Workers<'a> {
 
 #[async_trait]
 impl fleet::WorkerBuilder for Workers<'_> {
-    async fn build_into(&self, registry: Registry, spec: &Spec) -> anyhow::Result<Registry> {
+    async fn build_into(&self, registry: Registry, spec: &WorkerSpec) -> anyhow::Result<Registry> {
         let settings = self.settings;
         let Stores { chain, heads, pages, baton, stored } = self.stores().await?;
         Ok(match spec.name {

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use stint_core::ports::QueueSettings;
 use stint_core::registry::Registry;
-use stint_core::worker::{QueueTrigger, Spec, Worker};
+use stint_core::worker::{QueueTrigger, Worker, WorkerSpec};
 use stint_embedded::upkeep::FileSpec;
 
 use super::fleet::{Fleet, FleetStatus, RunningFleet, WorkerBuilder};
@@ -25,7 +25,7 @@ use sampler::Sampler;
 use store::MemorySamples;
 
 /// The workers, in the order in which data flows through them.
-const WORKERS: [Spec; 1] = [Sampler::SPEC];
+const WORKERS: [WorkerSpec; 1] = [Sampler::SPEC];
 
 /// The fleet.
 pub(super) struct Sample;
@@ -40,7 +40,7 @@ impl Fleet for Sample {
         "smp"
     }
 
-    fn workers(&self) -> &'static [Spec] {
+    fn workers(&self) -> &'static [WorkerSpec] {
         &WORKERS
     }
 
@@ -77,7 +77,7 @@ impl Fleet for Sample {
         QueueSettings { visibility_timeout, max_receives }
     }
 
-    fn upstreams_of(&self, _: &Spec, _: &FleetSettings) -> &'static [&'static str] {
+    fn upstreams_of(&self, _: &WorkerSpec, _: &FleetSettings) -> &'static [&'static str] {
         &[]
     }
 
@@ -104,7 +104,7 @@ struct Workers {
 
 #[async_trait]
 impl WorkerBuilder for Workers {
-    async fn build_into(&self, registry: Registry, spec: &Spec) -> anyhow::Result<Registry> {
+    async fn build_into(&self, registry: Registry, spec: &WorkerSpec) -> anyhow::Result<Registry> {
         match spec.name {
             name if name == Sampler::SPEC.name => Ok(registry.with(Sampler::new(self.samples.clone()))),
             name => bail!("there is no worker {name} in this fleet"),

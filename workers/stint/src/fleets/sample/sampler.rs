@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::json;
 use stint_core::ports::PortResult;
-use stint_core::worker::{Event, Invocation, Outcome, Spec, Trigger, Worker, WorkerError};
+use stint_core::worker::{Event, Invocation, Outcome, Trigger, Worker, WorkerError, WorkerSpec};
 
 /// The store of samples.
 #[async_trait]
@@ -33,7 +33,7 @@ impl Sampler {
 }
 
 impl Worker for Sampler {
-    const SPEC: Spec = Spec {
+    const SPEC: WorkerSpec = WorkerSpec {
         fleet: "sample",
         name: "sampler",
         summary: "takes samples",
@@ -56,7 +56,7 @@ impl Worker for Sampler {
 #[cfg(test)]
 mod tests {
     use stint_core::clock::Clock;
-    use stint_core::worker::Stop;
+    use stint_core::worker::StopSignal;
     use stint_host::SystemClock;
 
     use super::super::store::MemorySamples;
@@ -67,7 +67,7 @@ mod tests {
         let worker = Sampler::new(Arc::new(MemorySamples::default()));
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let due = clock.now();
-        let invocation = Invocation::new(clock, due + Sampler::SPEC.timeout, Stop::default());
+        let invocation = Invocation::new(clock, due + Sampler::SPEC.timeout, StopSignal::default());
         for _ in 0..2 {
             let outcome = worker.run(Event::Tick { due, wakeup: None }, &invocation).await.unwrap();
             assert_eq!(outcome.report, json!({ "samples": 1 }));

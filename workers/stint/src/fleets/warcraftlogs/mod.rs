@@ -22,7 +22,7 @@ mod workers;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use stint_core::ports::QueueSettings;
-use stint_core::worker::{QueueTrigger, Spec};
+use stint_core::worker::{QueueTrigger, WorkerSpec};
 use stint_embedded::upkeep::FileSpec;
 use stint_warcraftlogs::config::Settings;
 use stint_warcraftlogs::store::SqliteStore;
@@ -46,7 +46,7 @@ impl Fleet for WarcraftLogs {
         "wcl"
     }
 
-    fn workers(&self) -> &'static [Spec] {
+    fn workers(&self) -> &'static [WorkerSpec] {
         &WORKERS
     }
 
@@ -79,7 +79,7 @@ impl Fleet for WarcraftLogs {
         queue_settings(settings.get())
     }
 
-    fn upstreams_of(&self, worker: &Spec, settings: &FleetSettings) -> &'static [&'static str] {
+    fn upstreams_of(&self, worker: &WorkerSpec, settings: &FleetSettings) -> &'static [&'static str] {
         outages::upstreams_of(worker, settings.get())
     }
 

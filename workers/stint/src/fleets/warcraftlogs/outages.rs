@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use stint_core::ports::Breakers;
-use stint_core::worker::{Spec, Worker};
+use stint_core::worker::{Worker, WorkerSpec};
 use stint_http::Breaker;
 use stint_warcraftlogs::client::UPSTREAM;
 use stint_warcraftlogs::config::Settings;
@@ -30,7 +30,7 @@ pub(crate) fn upstreams_of_discovery(settings: &Settings) -> &'static [&'static 
 }
 
 /// Returns the upstreams without which a worker has nothing to do.
-pub(super) fn upstreams_of(worker: &Spec, settings: &Settings) -> &'static [&'static str] {
+pub(super) fn upstreams_of(worker: &WorkerSpec, settings: &Settings) -> &'static [&'static str] {
     match worker.name {
         name if name == Discover::SPEC.name => upstreams_of_discovery(settings),
         name if name == RankFetcher::SPEC.name || name == Refresher::SPEC.name => &[UPSTREAM],

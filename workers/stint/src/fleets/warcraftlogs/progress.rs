@@ -87,7 +87,7 @@ fn sum(one: Counts, other: Counts) -> Counts {
         visible: one.visible + other.visible,
         in_flight: one.in_flight + other.in_flight,
         delayed: one.delayed + other.delayed,
-        dead: one.dead + other.dead,
+        dead_letters: one.dead_letters + other.dead_letters,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use stint_core::ports::QueueSettings;
-use stint_core::worker::{QueueTrigger, Spec, Worker};
+use stint_core::worker::{QueueTrigger, Worker, WorkerSpec};
 use stint_warcraftlogs::aggregator::Aggregator;
 use stint_warcraftlogs::config::Settings;
 use stint_warcraftlogs::db_generator::DbGenerator;
@@ -15,7 +15,7 @@ use stint_warcraftlogs::reviver::Reviver;
 use crate::wiring::{BackendNeeds, OptionalPorts};
 
 /// The workers, in the order in which data flows through them.
-pub(super) const WORKERS: [Spec; 6] =
+pub(super) const WORKERS: [WorkerSpec; 6] =
     [Discover::SPEC, Aggregator::SPEC, RankFetcher::SPEC, Refresher::SPEC, Reviver::SPEC, DbGenerator::SPEC];
 
 /// The commands that set up a new installation.

@@ -11,7 +11,7 @@ use stint_core::circuit::CircuitSettings;
 use stint_core::clock::Clock;
 use stint_core::ports::Queue;
 use stint_core::registry::Registry;
-use stint_core::worker::{Spec, Worker};
+use stint_core::worker::{Worker, WorkerSpec};
 use stint_http::{Breaker, Client, ReqwestTransport, Transport};
 use stint_warcraftlogs::aggregator::Aggregator;
 use stint_warcraftlogs::budget::Budget;
@@ -83,7 +83,7 @@ impl<'a> Workers<'a> {
     async fn planned_budget(&self) -> anyhow::Result<Budget> {
         let budget = self.budget().await?;
         let Budget { throttle, worker, concurrency_limit, .. } = &budget;
-        if throttle.read(worker).await?.set.is_none() {
+        if throttle.read(worker).await?.limit.is_none() {
             throttle.set(worker, *concurrency_limit).await?;
         }
         Ok(budget)
@@ -189,7 +189,7 @@ impl<'a> Workers<'a> {
 
 #[async_trait]
 impl fleet::WorkerBuilder for Workers<'_> {
-    async fn build_into(&self, registry: Registry, spec: &Spec) -> anyhow::Result<Registry> {
+    async fn build_into(&self, registry: Registry, spec: &WorkerSpec) -> anyhow::Result<Registry> {
         let (settings, strategy) = (self.settings, self.settings.budget_strategy);
         let players = || async { anyhow::Ok(self.collections().await?.players) };
         Ok(match spec.name {

@@ -77,7 +77,7 @@ impl FleetWorld {
     pub(crate) async fn waiting(&self, queue: &dyn Queue) -> Vec<String> {
         let queued = queue.peek(ALL).await.unwrap();
         // A lease of no length, so that reading takes nothing away.
-        let parked = self.stores.pool.lend_parked(queue.name(), ALL, Duration::ZERO).await.unwrap();
+        let parked = self.stores.pool.claim_parked(queue.name(), ALL, Duration::ZERO).await.unwrap();
         let bodies = queued.into_iter().map(|delivery| delivery.body);
         bodies.chain(parked.into_iter().map(|parked| parked.body)).collect()
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
-use stint_http::{Body, Limits, Transport, TransportError};
+use stint_http::{Body, RequestLimits, Transport, TransportError};
 use stint_testkit::{mortal_port, mortal_store};
 use stint_warcraftlogs::model::{Player, PlayerId, RaidId};
 use stint_warcraftlogs::player_ref::PlayerRef;
@@ -80,7 +80,7 @@ impl Transport for FaultyStore<dyn Transport> {
     async fn open(
         &self,
         request: http::Request<Bytes>,
-        limits: Limits,
+        limits: RequestLimits,
     ) -> Result<http::Response<Body>, TransportError> {
         let lost = |reason: &str| TransportError::Broken { host: "standin".into(), reason: reason.into() };
         self.life.step().await.map_err(|_| lost("on the way there"))?;

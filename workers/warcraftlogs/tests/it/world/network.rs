@@ -11,7 +11,7 @@ use http::header::RETRY_AFTER;
 use http::{HeaderValue, Response, StatusCode};
 use jiff::Timestamp;
 use stint_core::clock::{Clock, after};
-use stint_http::{Body, Limits, Transport, TransportError};
+use stint_http::{Body, RequestLimits, Transport, TransportError};
 use stint_standins::{InProcess, Upstream, WarcraftLogs};
 
 /// A fault of a request.
@@ -170,7 +170,7 @@ impl Transport for Network {
     async fn open(
         &self,
         request: http::Request<Bytes>,
-        limits: Limits,
+        limits: RequestLimits,
     ) -> Result<http::Response<Body>, TransportError> {
         let host = || "standin".to_owned();
         self.deliver_late();

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use stint_core::clock::Clock;
 use stint_core::registry::Registry;
-use stint_core::worker::{Event, Invocation, Outcome, Spec, Stop, Worker, WorkerError, WorkerId};
+use stint_core::worker::{Event, Invocation, Outcome, StopSignal, Worker, WorkerError, WorkerId, WorkerSpec};
 use stint_host::{Changed, LocalHost, Observer, Ports, Totals};
 use stint_http::{Breaker, Client, Transport};
 use stint_testkit::Workers;
@@ -85,7 +85,7 @@ impl Process {
             clock: clock.clone(),
             changed,
         };
-        let stop = Stop::default();
+        let stop = StopSignal::default();
         let report_log = ReportLog::default();
         let observer = observer(report_log.clone(), clock.clone());
         let host = LocalHost::new(registry.clone(), ports, stop.clone()).observed_by(observer);
@@ -240,7 +240,7 @@ fn registry(settings: &Settings, stores: &Stores, budget: &Budget, transport: &A
 struct Generator(Arc<dyn Milestones>);
 
 impl Worker for Generator {
-    const SPEC: Spec = DbGenerator::SPEC;
+    const SPEC: WorkerSpec = DbGenerator::SPEC;
 
     async fn run(&self, _event: Event, invocation: &Invocation) -> Result<Outcome, WorkerError> {
         self.0.pass(Milestone::Generated, invocation.now()).await?;

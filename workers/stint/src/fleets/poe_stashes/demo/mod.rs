@@ -13,7 +13,7 @@ use futures::future::join_all;
 use secrecy::SecretString;
 use serde_json::Value;
 use stint_core::clock::{Clock, between};
-use stint_core::worker::{Event, Stop, Worker};
+use stint_core::worker::{Event, StopSignal, Worker};
 use stint_host::LocalHost;
 use stint_poe_stashes::FLEET;
 use stint_poe_stashes::client::Api;
@@ -69,7 +69,7 @@ struct DemoEnvironment {
     host: Arc<LocalHost>,
     hosts: Hosts,
     clock: Arc<dyn Clock>,
-    stop: Stop,
+    stop: StopSignal,
 }
 
 #[async_trait(?Send)]
@@ -102,7 +102,7 @@ impl DemoEnvironment {
         let listener = TcpListener::bind("127.0.0.1:0").await.context("cannot listen on loopback")?;
         let settings = settings(&options, listener.local_addr()?.port())?;
         tokio::spawn(stint_standins::serve(upstream.clone(), clock.clone(), listener, std::future::pending()));
-        let stop = Stop::default();
+        let stop = StopSignal::default();
         let backends = Backends::local(&out, clock.clone())?;
         let builder = Arc::new(Workers::new(&settings, &backends));
         let (stores, api) = (builder.stores().await?, builder.api().await?);

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 use stint_core::clock::between;
 use stint_core::points::Points;
-use stint_core::worker::{Stop, Worker};
+use stint_core::worker::{StopSignal, Worker};
 use stint_host::Totals;
 use stint_warcraftlogs::aggregator::Aggregator;
 use stint_warcraftlogs::budget::{Budget, Counted};
@@ -71,7 +71,7 @@ impl FleetCommand for Arguments {
         let demo_fleet = DemoFleet { stores: builder.stores().await?, budget: builder.budget().await? };
         let settings = FleetSettings::of_one(environment.settings.clone());
         let opened = vec![OpenFleet { fleet, builder }];
-        let installation = Installation::build(opened, &settings, &environment.backends, Stop::default()).await?;
+        let installation = Installation::build(opened, &settings, &environment.backends, StopSignal::default()).await?;
         environment.add_rules(&*demo_fleet.stores.rules, self.players).await?;
         let begun = environment.context.clock.now();
         let options = WatchOptions { until_drained: true, interval: PollInterval::for_demo() };
@@ -114,7 +114,7 @@ async fn report(
     let (ranked, dropped) = audit::count_outcomes(demo_fleet, &players).await?;
     let counts = demo_fleet.stores.queue.counts().await?;
     let counted = &demo_fleet.budget.counts;
-    let waiting = counts.unfinished() + counts.dead;
+    let waiting = counts.unfinished() + counts.dead_letters;
     let parked = counted.total(Counted::Parked);
     // A parked message was acknowledged too, but its player was served later, directly from the parked messages.
     let succeeded = (totals.succeeded + counted.total(Counted::Resumed)).saturating_sub(parked);
@@ -133,7 +133,7 @@ async fn report(
             succeeded,
             receives_per_success: totals.received as f64 / succeeded.max(1) as f64,
             parked,
-            dead_letters: counts.dead,
+            dead_letters: counts.dead_letters,
         },
         invocations: Invocations { total: totals.invocations, wasted: totals.wasted },
         databases: databases(&report_log.of(&DbGenerator::SPEC.id()).last.unwrap_or_default()),

@@ -192,7 +192,7 @@ fn queue(fleet: &SimulatedFleet) -> Queue {
         succeeded,
         receives_per_success: sqs.received as f64 / succeeded.max(1) as f64,
         parked,
-        dead_letters: fleet.queue.exact_counts().dead,
+        dead_letters: fleet.queue.exact_counts().dead_letters,
     }
 }
 

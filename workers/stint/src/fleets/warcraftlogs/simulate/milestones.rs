@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use stint_core::ports::PortResult;
-use stint_core::worker::{Event, Invocation, Outcome, Spec, Worker, WorkerError};
+use stint_core::worker::{Event, Invocation, Outcome, Worker, WorkerError, WorkerSpec};
 use stint_warcraftlogs::db_generator::DbGenerator;
 use stint_warcraftlogs::store::{Milestone, MilestoneTimes, Milestones};
 
@@ -51,7 +51,7 @@ impl Milestones for MemoryMilestones {
 pub(super) struct NoopGenerator(pub(super) Arc<dyn Milestones>);
 
 impl Worker for NoopGenerator {
-    const SPEC: Spec = DbGenerator::SPEC;
+    const SPEC: WorkerSpec = DbGenerator::SPEC;
 
     async fn run(&self, _event: Event, invocation: &Invocation) -> Result<Outcome, WorkerError> {
         self.0.pass(Milestone::Generated, invocation.now()).await?;

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
 use stint_core::clock::Clock;
-use stint_http::{Body, Limits, Transport, TransportError};
+use stint_http::{Body, RequestLimits, Transport, TransportError};
 use stint_standins::warcraftlogs::Options;
 use stint_standins::{Reply, Upstream, WarcraftLogs};
 
@@ -128,7 +128,7 @@ impl Transport for StandinTransport {
     async fn open(
         &self,
         request: http::Request<Bytes>,
-        limits: Limits,
+        limits: RequestLimits,
     ) -> Result<http::Response<Body>, TransportError> {
         let latency = WarcraftLogs::latency_of(&self.options, self.requests.fetch_add(1, Ordering::Relaxed));
         let host = request.uri().host().unwrap_or("stand-in").to_owned();

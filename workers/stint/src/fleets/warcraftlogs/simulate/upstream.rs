@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
 use stint_core::clock::{Clock, after};
-use stint_http::{Body, Limits, Transport, TransportError};
+use stint_http::{Body, RequestLimits, Transport, TransportError};
 use stint_simulation::{Dice, Fault, Faults};
 use stint_standins::warcraftlogs::Population;
 use stint_warcraftlogs::discovery::{PageResult, PlayerSource, SourceError};
@@ -74,7 +74,7 @@ impl Transport for FaultyTransport {
     async fn open(
         &self,
         request: http::Request<Bytes>,
-        limits: Limits,
+        limits: RequestLimits,
     ) -> Result<http::Response<Body>, TransportError> {
         if self.faults.strike(Fault::PointRefusals, REFUSALS, &self.dice) {
             let mut refusal = http::Response::new(Body::whole(Bytes::from_static(b"{\"status\":429}")));

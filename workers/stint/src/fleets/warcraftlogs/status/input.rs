@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use stint_core::ledger::{KeyState, KeyStatus};
 use stint_core::ports::{Concurrency, Counts, Wakeup};
-use stint_core::worker::{Spec, WorkerId};
+use stint_core::worker::{WorkerId, WorkerSpec};
 use stint_warcraftlogs::client::UPSTREAM;
 use stint_warcraftlogs::discovery::SITE;
 use stint_warcraftlogs::message::REFRESH_QUEUE;
@@ -87,12 +87,12 @@ impl StatusInput {
     }
 
     /// Returns the throttle of a worker.
-    pub(super) fn throttle(&self, spec: &Spec) -> Concurrency {
-        self.throttles.get(&spec.id()).copied().unwrap_or(Concurrency { set: None, paused: false })
+    pub(super) fn throttle(&self, spec: &WorkerSpec) -> Concurrency {
+        self.throttles.get(&spec.id()).copied().unwrap_or(Concurrency { limit: None, paused: false })
     }
 
     /// Returns when the worker runs next, by schedule or wake-up.
-    pub(super) fn next_run(&self, spec: &Spec) -> Option<Timestamp> {
+    pub(super) fn next_run(&self, spec: &WorkerSpec) -> Option<Timestamp> {
         self.wakeups.iter().filter(|wakeup| wakeup.worker == spec.id()).map(|wakeup| wakeup.at).min()
     }
 

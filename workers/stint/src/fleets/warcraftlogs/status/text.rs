@@ -23,7 +23,7 @@ pub(super) fn write(text: &mut String, fleet: &WclStatus, now: Timestamp) -> std
         let counts = &queue.counts;
         let [visible, in_flight, delayed, parked] =
             [counts.visible, counts.in_flight, counts.delayed, queue.parked].map(number);
-        let dead = count(counts.dead, "dead letter", "dead letters");
+        let dead = count(counts.dead_letters, "dead letter", "dead letters");
         writeln!(
             text,
             "queue       {}: {visible} visible, {in_flight} in flight, {delayed} delayed, {dead}",

@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 use stint_core::clock::{after, before};
-use stint_core::ledger::{KeyStatus, Refusal};
+use stint_core::ledger::{KeyRefusal, KeyStatus};
 use stint_core::points::Points;
-use stint_core::worker::{Spec, Worker};
+use stint_core::worker::{Worker, WorkerSpec};
 use stint_warcraftlogs::aggregator::{Aggregator, unfinished};
 use stint_warcraftlogs::budget::REVIVE;
 use stint_warcraftlogs::client::UPSTREAM;
@@ -37,7 +37,7 @@ pub(super) fn workers(
     settings: &Settings,
     now: Timestamp,
 ) -> Vec<WorkerStatus> {
-    let status = |spec: &Spec| {
+    let status = |spec: &WorkerSpec| {
         let throttle = ThrottleView::new(spec, input.throttle(spec));
         let says = if throttle.paused {
             format!("paused by hand; `stint throttle resume wcl/{}` ends it", spec.name)
@@ -71,13 +71,13 @@ pub(super) fn hints(input: &StatusInput, settings: &Settings, now: Timestamp) ->
             upstream.upstream
         ));
     }
-    for KeyStatus { key, .. } in input.keys_in_use().filter(|key| key.refusal == Some(Refusal::Credentials)) {
+    for KeyStatus { key, .. } in input.keys_in_use().filter(|key| key.refusal == Some(KeyRefusal::Credentials)) {
         hints.push(format!(
             "the upstream does not accept {key}: fix or remove it in WCL_KEYS, then try it at once with `stint wcl keys resume \
              {key}`"
         ));
     }
-    let late = |spec: &Spec| input.next_run(spec).is_some_and(|at| after(after(at, spec.timeout), GRACE) < now);
+    let late = |spec: &WorkerSpec| input.next_run(spec).is_some_and(|at| after(after(at, spec.timeout), GRACE) < now);
     if input.wakeups.is_empty() {
         hints.push("the fleet was never started here; start it: stint up".into());
     } else if let Some(spec) = WORKERS.iter().find(|spec| late(spec)) {
@@ -86,8 +86,8 @@ pub(super) fn hints(input: &StatusInput, settings: &Settings, now: Timestamp) ->
     }
     // Commands without a queue name mean the backlog.
     for (QueueView { queue, counts, .. }, name) in [(&input.queue, ""), (&input.refreshes, " wcl-refresh-players")] {
-        if counts.dead > 0 {
-            let dead = count(counts.dead, "dead letter", "dead letters");
+        if counts.dead_letters > 0 {
+            let dead = count(counts.dead_letters, "dead letter", "dead letters");
             hints.push(format!(
                 "{dead} of {queue}: see why with `stint queue peek{name} --dead`, send them back with `stint queue \
                  redrive{name}`"
@@ -98,7 +98,7 @@ pub(super) fn hints(input: &StatusInput, settings: &Settings, now: Timestamp) ->
 }
 
 fn describe_worker(
-    spec: &Spec,
+    spec: &WorkerSpec,
     input: &StatusInput,
     rules: &[RuleView],
     settings: &Settings,
@@ -196,8 +196,8 @@ fn waits_for_points(input: &StatusInput, needed: Points, now: Timestamp) -> Opti
     if input.keys_in_use().any(|key| key.free >= needed) {
         return None;
     }
-    let next = input.keys_in_use().min_by_key(|key| (key.limit.is_zero(), key.lends_at(needed)));
-    let Some(key) = next.filter(|key| key.lends_at(needed) < key.renews_at) else {
+    let next = input.keys_in_use().min_by_key(|key| (key.limit.is_zero(), key.grants_at(needed)));
+    let Some(key) = next.filter(|key| key.grants_at(needed) < key.renews_at) else {
         return Some(waits_for_reset(next, |key| key.free, needed, now));
     };
     let (name, kept) = (&key.key, points(key.reserved));

@@ -153,7 +153,7 @@ async fn set(key: &str, until: Option<Timestamp>, context: &Context) -> anyhow::
     let now = context.clock.now();
     if until.is_none() {
         // The fleet may be waiting until the end of the key's rest, or until the next probe of the API.
-        api_breaker(stores.breakers.clone(), &from_environment()?, context).hasten().await;
+        api_breaker(stores.breakers.clone(), &from_environment()?, context).probe_now().await;
         stores.wakeups.once(REVIVE, &Reviver::SPEC.id(), now).await?;
     }
     context.output.result(&Changed { key: key.to_owned(), paused_until: until }, |_| match until {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 use stint_core::clock::between;
-use stint_core::ledger::{Doubt, KeyState, KeyStatus, Refusal};
+use stint_core::ledger::{Doubt, KeyRefusal, KeyState, KeyStatus};
 use stint_core::points::Points;
 
 use crate::format::{number, points};
@@ -30,7 +30,7 @@ pub(crate) struct KeyView {
     pub(crate) paused_until: Option<Timestamp>,
     /// Why the upstream refused the key; absent if an operator paused it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) refusal: Option<Refusal>,
+    pub(crate) refusal: Option<KeyRefusal>,
     /// What is in doubt about the key until it is read again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) doubt: Option<Doubt>,
@@ -86,8 +86,8 @@ impl KeyView {
             (KeyState::Paused, _, Some(until)) => {
                 let until = format_time(until, now);
                 match self.refusal {
-                    Some(Refusal::Points) => format!("refused until {until}: its points are used up"),
-                    Some(Refusal::Credentials) => format!("refused until {until}: check its id and secret"),
+                    Some(KeyRefusal::Points) => format!("refused until {until}: its points are used up"),
+                    Some(KeyRefusal::Credentials) => format!("refused until {until}: check its id and secret"),
                     None => format!("paused until {until}"),
                 }
             }

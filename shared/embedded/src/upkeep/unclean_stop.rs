@@ -9,19 +9,19 @@ use super::check::open_untouched;
 use crate::FolderLock;
 use crate::database::damage::{failed, remedy};
 use crate::home::QUEUES_FILE;
-use crate::hosts::SILENCE;
+use crate::hosts::HEARTBEAT_TIMEOUT;
 
 /// Returns whether a process that ran fleets in the folder `home` was killed, or lost its power: its row is still in
 /// the list of hosts, and it does not run any more at `now`. Also returns true if the list itself cannot be read.
-pub fn was_killed(home: &Path, now: jiff::Timestamp) -> PortResult<bool> {
+pub fn had_unclean_stop(home: &Path, now: jiff::Timestamp) -> PortResult<bool> {
     let queues = home.join(QUEUES_FILE);
     if !queues.is_file() {
         return Ok(false);
     }
     // While other processes have the folder open, only a row that was not updated for a long time is certain to be left
     // over.
-    let alone = FolderLock::alone(home);
-    let seen_before = if alone.is_some() { i64::MAX } else { to_millis(before(now, SILENCE)) };
+    let alone = FolderLock::exclusive(home);
+    let seen_before = if alone.is_some() { i64::MAX } else { to_millis(before(now, HEARTBEAT_TIMEOUT)) };
     drop(alone);
     let left = open_untouched(&queues).and_then(|connection| {
         let there = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'hosts')";

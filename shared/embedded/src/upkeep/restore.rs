@@ -15,7 +15,7 @@ use crate::database::{Mode, open};
 use crate::home::{KEYS_FILE, QUEUES_FILE};
 
 /// Changes the files in the folder `home`, which no process may have open. Doing it twice changes nothing more.
-pub fn forget_the_present(home: &Path) -> PortResult<()> {
+pub fn prepare_restored_files(home: &Path) -> PortResult<()> {
     let keys = home.join(KEYS_FILE);
     if keys.is_file() {
         change(&keys, close_keys).map_err(|error| failed("close the keys until they are read", &keys, &error))?;
