@@ -1,5 +1,5 @@
 //! The test kit of every adapter: one conformance suite per port, a driver of virtual time, processes that crash at a
-//! chosen step, mutations of upstream answers, and a reader of exported telemetry.
+//! chosen kill point, mutations of upstream answers, and a reader of exported telemetry.
 //!
 //! The suites are the executable specification of `stint_core::ports`. An adapter implements the world of a port and
 //! names the suite once; each sentence of the contract becomes a test of that name:
@@ -13,10 +13,10 @@
 pub mod breakers;
 mod config;
 pub mod drive;
+mod fault_injector;
+mod faults;
 pub mod key_pool;
 pub mod kill_points;
-mod life;
-mod mortal;
 mod mutations;
 pub mod otlp;
 pub mod queue;
@@ -28,8 +28,8 @@ mod world;
 
 pub use config::extent;
 pub use drive::{Companions, Driver, drive};
-pub use life::Life;
-pub use mortal::Mortal;
+pub use fault_injector::FaultInjector;
+pub use faults::FaultPlan;
 pub use mutations::{Mutations, peak_megabytes};
 pub use workers::Workers;
 pub use world::{BreakerWorld, KeyPoolWorld, QueueWorld, ThrottleWorld, Time, WakeupWorld};

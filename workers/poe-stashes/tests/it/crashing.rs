@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use stint_poe_stashes::model::ChangeId;
 use stint_standins::poe_stashes::Options;
-use stint_testkit::{Life, extent};
+use stint_testkit::{FaultPlan, extent};
 
 use crate::world::{World, busy_river, play};
 
@@ -19,14 +19,14 @@ fn small(seed: u64) -> World {
     World::new(river, &[])
 }
 
-/// Runs a process with the faults of `life`, then another one to the end. Returns the number of steps of the first one.
-fn live_and_be_reborn(seed: u64, life: &Life) -> u64 {
+/// Runs a process with `faults`, then another one to the end. Returns the number of kill points of the first one.
+fn run_with_faults_then_restart(seed: u64, faults: &FaultPlan) -> u64 {
     let world = small(seed);
     play(&world, async {
-        life.live(world.start_with(life).run_until_fetched(FIRST)).await;
-        let steps = life.steps();
-        let reborn = world.start();
-        reborn.run_until_fetched(ALL).await;
+        faults.run(world.start_with(faults).run_until_fetched(FIRST)).await;
+        let steps = faults.kill_points();
+        let restarted = world.start();
+        restarted.run_until_fetched(ALL).await;
         let audit = world.assert_whole(ChangeId::BEGINNING).await;
         assert!(audit.pages >= ALL, "seed {seed}");
         // Every page is announced, and indexed.
@@ -40,12 +40,12 @@ fn live_and_be_reborn(seed: u64, life: &Life) -> u64 {
 #[test]
 fn a_process_that_is_killed_at_any_step_loses_no_page_and_leaves_no_gap() {
     for seed in 0..4 {
-        let lived = live_and_be_reborn(seed, &Life::endless());
-        assert!(lived > 50, "{lived}");
+        let kill_points = run_with_faults_then_restart(seed, &FaultPlan::none());
+        assert!(kill_points > 50, "{kill_points} kill points");
         // Each seed begins with another step, so that the long run covers all steps and the usual one every third.
         let stride = extent(12, 4);
-        for step in (1 + seed * stride / 4..=lived).step_by(stride as usize) {
-            live_and_be_reborn(seed, &Life::killed_at(step));
+        for step in (1 + seed * stride / 4..=kill_points).step_by(stride as usize) {
+            run_with_faults_then_restart(seed, &FaultPlan::kill_at(step));
         }
     }
 }
@@ -53,11 +53,11 @@ fn a_process_that_is_killed_at_any_step_loses_no_page_and_leaves_no_gap() {
 #[test]
 fn a_store_that_fails_at_any_step_loses_no_page_and_leaves_no_gap() {
     for seed in 10..14 {
-        let lived = live_and_be_reborn(seed, &Life::endless());
-        assert!(lived > 50, "{lived}");
+        let kill_points = run_with_faults_then_restart(seed, &FaultPlan::none());
+        assert!(kill_points > 50, "{kill_points} kill points");
         let stride = extent(12, 4);
-        for step in (1 + (seed - 10) * stride / 4..=lived).step_by(stride as usize) {
-            live_and_be_reborn(seed, &Life::failing_at(step));
+        for step in (1 + (seed - 10) * stride / 4..=kill_points).step_by(stride as usize) {
+            run_with_faults_then_restart(seed, &FaultPlan::fail_at(step));
         }
     }
 }

@@ -9,7 +9,7 @@ use stint_http::{Body, RequestLimits, Transport, TransportError};
 use stint_poe_stashes::look_ahead::HEADER;
 use stint_poe_stashes::model::ChangeId;
 use stint_standins::poe_stashes::Options;
-use stint_testkit::Life;
+use stint_testkit::FaultPlan;
 
 use crate::world::{World, busy_river, play};
 
@@ -138,7 +138,7 @@ fn a_header_that_was_wrong_is_believed_again_after_a_thousand_pages() {
 /// As above, with a process that is killed at every second step around the wrong answer.
 #[test]
 fn a_header_that_skips_pages_leaves_no_gap_whenever_the_process_is_killed() {
-    let live = |life: &Life| {
+    let kill_and_restart = |faults: &FaultPlan| {
         let world = world(busy_river(11), |number, answer| {
             if number == 3 {
                 let shards = next_of(answer).shards().map(|counter| counter + 40);
@@ -146,17 +146,17 @@ fn a_header_that_skips_pages_leaves_no_gap_whenever_the_process_is_killed() {
             }
         });
         play(&world, async {
-            life.live(world.start_with(life).follow(6)).await;
-            let steps = life.steps();
+            faults.run(world.start_with(faults).follow(6)).await;
+            let steps = faults.kill_points();
             world.pass(std::time::Duration::from_secs(40)).await;
             world.start().follow(8).await.unwrap();
             assert!(world.assert_whole(ChangeId::BEGINNING).await.pages >= 8);
             steps
         })
     };
-    let lived = live(&Life::endless());
-    for step in (1..=lived).step_by(2) {
-        live(&Life::killed_at(step));
+    let kill_points = kill_and_restart(&FaultPlan::none());
+    for step in (1..=kill_points).step_by(2) {
+        kill_and_restart(&FaultPlan::kill_at(step));
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use stint_core::clock::{Clock, between};
 use stint_poe_stashes::model::ChangeId;
 use stint_standins::poe_stashes::{Faults, Options, Window};
-use stint_testkit::{Life, extent};
+use stint_testkit::{FaultPlan, extent};
 
 use crate::world::{World, busy_river, play};
 
@@ -57,9 +57,9 @@ fn thousands_of_pages_while_everything_goes_wrong() {
     play(&world, async {
         let (mut step, mut lives) = (500, 0);
         while world.progress().await.totals.fetched < pages {
-            let life = Life::killed_at(step);
-            let process = world.start_with(&life);
-            life.live(process.run_until_fetched(pages)).await;
+            let faults = FaultPlan::kill_at(step);
+            let process = world.start_with(&faults);
+            faults.run(process.run_until_fetched(pages)).await;
             // The same message twice, as queues may deliver it.
             let twice = stint_core::ports::NewMessage::new("{}");
             world.stores.baton.send(&[twice.clone(), twice]).await.unwrap();

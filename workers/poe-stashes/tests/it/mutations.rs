@@ -140,7 +140,7 @@ fn story(seed: u64) -> u64 {
 /// all.
 async fn follow(world: &World, end: jiff::Timestamp, pages: u64) -> Progress {
     resume(&*world.stores.chain).await.unwrap();
-    let life = async {
+    let faults = async {
         loop {
             let progress = world.progress().await;
             if world.clock.now() >= end || progress.stopped.is_some() || progress.totals.fetched >= pages {
@@ -149,7 +149,7 @@ async fn follow(world: &World, end: jiff::Timestamp, pages: u64) -> Progress {
             world.pass(Duration::from_millis(500)).await;
         }
     };
-    world.start().run_while(life).await;
+    world.start().run_while(faults).await;
     world.progress().await
 }
 

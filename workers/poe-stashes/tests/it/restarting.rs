@@ -14,7 +14,7 @@ use stint_poe_stashes::follower::resume;
 use stint_poe_stashes::model::ChangeId;
 use stint_poe_stashes::store::{PageKey, PageStream, Pages, Progress, Stopped, Upload};
 use stint_standins::poe_stashes::{Faults, Options};
-use stint_testkit::Life;
+use stint_testkit::FaultPlan;
 
 use crate::world::{World, busy_river, play};
 
@@ -83,8 +83,8 @@ fn whoever_dies_while_it_lets_a_stopped_chain_go_on_keeps_nobody_waiting() {
             let claim = chain.claim(LEASE).await.unwrap().unwrap();
             let stopped = Some(Stopped { at: world.clock.now(), reason: "a ban".to_owned() });
             assert!(chain.release(&claim, &Progress { stopped, ..claim.progress.clone() }).await.unwrap());
-            let life = Life::killed_at(step);
-            life.live(resume(&*world.mortal_chain(&life))).await;
+            let faults = FaultPlan::kill_at(step);
+            faults.run(resume(&*world.faulty_chain(&faults))).await;
             let reason = resume(&**chain).await.unwrap().map(|stopped| stopped.reason);
             // At its last step it had already done its work.
             assert_eq!(reason.as_deref(), (step < 4).then_some("a ban"), "killed at step {step}");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use stint_poe_stashes::model::ChangeId;
 use stint_standins::poe_stashes::{Options, Window};
-use stint_testkit::Life;
+use stint_testkit::FaultPlan;
 
 use crate::world::{World, busy_river, play};
 
@@ -38,20 +38,20 @@ fn the_tail_is_found_in_about_ten_requests() {
 /// A window that is longer than a lease: a search after a crashed one must know which requests that one sent.
 #[test]
 fn a_search_that_dies_leaves_what_the_pace_must_not_forget() {
-    let search = |life: &Life| {
+    let search = |faults: &FaultPlan| {
         let windows = vec![Window::of(10, 120, 600)];
         let world = World::new(Options { windows, ..real_river(6) }, &["--poe-start=tail"]);
         play(&world, async {
-            life.live(world.start_with(life).follow(1)).await;
-            let steps = life.steps();
+            faults.run(world.start_with(faults).follow(1)).await;
+            let steps = faults.kill_points();
             world.pass(Duration::from_secs(31)).await;
             assert_eq!(world.start().fetch(2).await["fetched"], json!(2));
             assert_eq!((world.books().client_errors, world.books().refused), (0, 0));
             steps
         })
     };
-    for step in (1..=search(&Life::endless())).step_by(2) {
-        search(&Life::killed_at(step));
+    for step in (1..=search(&FaultPlan::none())).step_by(2) {
+        search(&FaultPlan::kill_at(step));
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use stint_poe_stashes::model::ChangeId;
 use stint_standins::poe_stashes::Options;
-use stint_testkit::Life;
+use stint_testkit::FaultPlan;
 
 use crate::world::{World, busy_river, play};
 
@@ -20,13 +20,13 @@ fn slow_river(seed: u64) -> World {
     World::new(river, &[])
 }
 
-/// Follows the chain with a process that has the faults of `life`, and later with another one. Returns the number of
+/// Follows the chain with a process with `faults`, and later with another one. Returns the number of
 /// steps of the first one.
-fn live_and_be_reborn(seed: u64, life: &Life) -> u64 {
+fn run_with_faults_then_restart(seed: u64, faults: &FaultPlan) -> u64 {
     let world = slow_river(seed);
     play(&world, async {
-        life.live(world.start_with(life).follow(6)).await;
-        let steps = life.steps();
+        faults.run(world.start_with(faults).follow(6)).await;
+        let steps = faults.kill_points();
         world.pass(Duration::from_secs(40)).await;
         world.start().follow(14).await.unwrap();
         let audit = world.assert_whole(ChangeId::BEGINNING).await;
@@ -38,10 +38,10 @@ fn live_and_be_reborn(seed: u64, life: &Life) -> u64 {
 #[test]
 fn a_page_that_has_grown_since_it_was_stored_leaves_no_gap() {
     for seed in 0..4 {
-        let lived = live_and_be_reborn(seed, &Life::endless());
-        assert!(lived > 50, "{lived}");
-        for step in (1 + seed..=lived).step_by(2) {
-            live_and_be_reborn(seed, &Life::killed_at(step));
+        let kill_points = run_with_faults_then_restart(seed, &FaultPlan::none());
+        assert!(kill_points > 50, "{kill_points} kill points");
+        for step in (1 + seed..=kill_points).step_by(2) {
+            run_with_faults_then_restart(seed, &FaultPlan::kill_at(step));
         }
     }
 }
@@ -49,9 +49,9 @@ fn a_page_that_has_grown_since_it_was_stored_leaves_no_gap() {
 #[test]
 fn a_store_that_fails_at_the_tail_leaves_no_gap() {
     for seed in 4..8 {
-        let lived = live_and_be_reborn(seed, &Life::endless());
-        for step in (seed - 3..=lived).step_by(3) {
-            live_and_be_reborn(seed, &Life::failing_at(step));
+        let kill_points = run_with_faults_then_restart(seed, &FaultPlan::none());
+        for step in (seed - 3..=kill_points).step_by(3) {
+            run_with_faults_then_restart(seed, &FaultPlan::fail_at(step));
         }
     }
 }

@@ -12,7 +12,7 @@ use stint_standins::warcraftlogs::Rate;
 use stint_warcraftlogs::model::{PlayerId, RaidsToScrap};
 use stint_warcraftlogs::store::{Discovered, Pause};
 
-use crate::world::{FleetWorld, Life, Setup, rule, run_scenario};
+use crate::world::{FaultPlan, FleetWorld, Setup, rule, run_scenario};
 
 /// Players and raids, discovered or queued.
 async fn known(world: &FleetWorld) -> BTreeMap<PlayerId, RaidsToScrap> {
@@ -102,10 +102,10 @@ fn discovered_anew_at(step: u64) -> u64 {
         let anew = [(late, more), (7, RaidsToScrap::one(26, 4))];
         let anew = anew.map(|(id, raids_to_scrap)| Discovered { id, raids_to_scrap });
         let (discovers, seen) = (Arc::clone(&world.stores.discovers), anew.clone());
-        let life = Life::interrupted_at(step, move || discovers.merge(&seen).now_or_never().unwrap().unwrap());
-        world.start_with(&life).run("aggregator").await;
+        let faults = FaultPlan::run_at(step, move || discovers.merge(&seen).now_or_never().unwrap().unwrap());
+        world.start_with(&faults).run("aggregator").await;
         let mut expected = all_players(&world);
-        if life.steps() >= step {
+        if faults.kill_points() >= step {
             anew.iter().for_each(|player| expected.entry(player.id).or_default().merge(&player.raids_to_scrap));
         }
         assert_eq!(known(&world).await, expected, "step {step}");
@@ -118,33 +118,33 @@ fn discovered_anew_at(step: u64) -> u64 {
             let covered = ranked.get(id).is_some_and(|player| player.ranked_in().covers(raids));
             assert!(covered || dropped.contains_key(id), "step {step}: player {id}");
         }
-        life.steps()
+        faults.kill_points()
     })
 }
 
 #[test]
 fn no_player_is_lost_when_the_aggregator_is_killed_or_its_stores_fail() {
-    let lived = interrupted(&Life::endless());
-    for step in 1..=lived {
-        interrupted(&Life::killed_at(step));
-        interrupted(&Life::failing_at(step));
+    let kill_points = interrupted(&FaultPlan::none());
+    for step in 1..=kill_points {
+        interrupted(&FaultPlan::kill_at(step));
+        interrupted(&FaultPlan::fail_at(step));
     }
 }
 
-fn interrupted(life: &Life) -> u64 {
+fn interrupted(faults: &FaultPlan) -> u64 {
     let world = Setup::new(4, 42).build();
     run_scenario(&world, async {
         discover(&world).await;
-        let fleet = world.start_with(life);
+        let fleet = world.start_with(faults);
         let run = fleet.invoke("aggregator", Event::Manual(Value::Null), Duration::from_secs(900));
-        let outcome = life.live(run).await;
+        let outcome = faults.run(run).await;
         assert_eq!(known(&world).await, all_players(&world));
         if !matches!(outcome, Some(Ok(_))) {
             world.start().run("aggregator").await;
         }
         assert_eq!(world.queued().await, all_players(&world));
         assert_eq!(world.stores.discovers.count().await.unwrap(), 0);
-        life.steps()
+        faults.kill_points()
     })
 }
 

@@ -10,7 +10,7 @@ use stint_core::worker::Event;
 use stint_warcraftlogs::budget::BudgetStrategy;
 use stint_warcraftlogs::client::UPSTREAM;
 
-use crate::world::{Fault, FleetWorld, Life, Process, Request, Setup, run_scenario};
+use crate::world::{Fault, FaultPlan, FleetWorld, Process, Request, Setup, run_scenario};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -253,15 +253,15 @@ fn killed_at(step: u64) -> u64 {
     let world = setup.build();
     run_scenario(&world, async {
         world.queue_all().await;
-        let life = Life::killed_at(step);
-        let fleet = world.start_with(&life);
+        let faults = FaultPlan::kill_at(step);
+        let fleet = world.start_with(&faults);
         fail_all(&world, &Request::ALL, Fault::Instead(502, "busy"));
         let scenario = fleet.run_while(async {
             world.pass(40).await;
             world.network.clear_faults();
             world.pass(70).await;
         });
-        life.live(scenario).await;
+        faults.run(scenario).await;
         world.network.clear_faults();
         let next = world.start();
         next.set_schedules().await;
@@ -269,6 +269,6 @@ fn killed_at(step: u64) -> u64 {
         assert!(!is_open(&world).await, "at step {step}");
         world.assert_all_served().await;
         assert_eq!(world.books().overspent, Points::ZERO);
-        life.steps()
+        faults.kill_points()
     })
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use stint_core::clock::{Clock, after};
 use stint_testkit::extent;
 
-use crate::world::{FleetWorld, Life, Setup, run_scenario};
+use crate::world::{FaultPlan, FleetWorld, Setup, run_scenario};
 
 /// Eleven players with all outcomes, three batches, two keys that run dry twice.
 fn small(seed: u64) -> FleetWorld {
@@ -21,14 +21,14 @@ const STRIDE: u64 = 61;
 /// How long the first process runs unless it is killed: until its keys have run dry.
 const BUSY: Duration = Duration::from_secs(3);
 
-/// Runs a process until the kill point of `life`, then another one to the end. Returns how many steps the first one
-/// took.
-fn kill_and_restart(seed: u64, life: &Life) -> u64 {
+/// Runs a process until the kill point of `faults`, then another one to the end. Returns how many kill points the first
+/// one took.
+fn kill_and_restart(seed: u64, faults: &FaultPlan) -> u64 {
     let world = small(seed);
     run_scenario(&world, async {
         world.queue_all().await;
-        life.live(world.start_with(life).run_until(after(world.clock.now(), BUSY))).await;
-        let steps = life.steps();
+        faults.run(world.start_with(faults).run_until(after(world.clock.now(), BUSY))).await;
+        let steps = faults.kill_points();
         let restarted = world.start();
         // The sweep handles what no wake-up covers.
         restarted.set_schedules().await;
@@ -42,11 +42,11 @@ fn kill_and_restart(seed: u64, life: &Life) -> u64 {
 fn a_process_that_is_killed_at_any_step_loses_no_player_and_overspends_nothing() {
     let seeds = extent(8, 32);
     for seed in 0..seeds {
-        let lived = kill_and_restart(seed, &Life::endless());
-        assert!(lived > STRIDE, "{lived} steps");
+        let kill_points = kill_and_restart(seed, &FaultPlan::none());
+        assert!(kill_points > STRIDE, "{kill_points} kill points");
         // Each seed begins with a different step, so that the steps of all seeds are spread evenly.
-        for step in (1 + STRIDE * seed / seeds..=lived).step_by(STRIDE as usize) {
-            kill_and_restart(seed, &Life::killed_at(step));
+        for step in (1 + STRIDE * seed / seeds..=kill_points).step_by(STRIDE as usize) {
+            kill_and_restart(seed, &FaultPlan::kill_at(step));
         }
     }
 }
@@ -55,10 +55,10 @@ fn a_process_that_is_killed_at_any_step_loses_no_player_and_overspends_nothing()
 fn a_store_that_fails_at_any_step_loses_no_player_and_overspends_nothing() {
     let seeds = extent(4, 12);
     for seed in 0..seeds {
-        let lived = kill_and_restart(100 + seed, &Life::endless());
-        assert!(lived > STRIDE, "{lived} steps");
-        for step in (1 + STRIDE * seed / seeds..=lived).step_by(STRIDE as usize) {
-            kill_and_restart(100 + seed, &Life::failing_at(step));
+        let kill_points = kill_and_restart(100 + seed, &FaultPlan::none());
+        assert!(kill_points > STRIDE, "{kill_points} kill points");
+        for step in (1 + STRIDE * seed / seeds..=kill_points).step_by(STRIDE as usize) {
+            kill_and_restart(100 + seed, &FaultPlan::fail_at(step));
         }
     }
 }

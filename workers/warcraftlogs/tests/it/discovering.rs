@@ -8,7 +8,7 @@ use stint_core::clock::{Clock, after};
 use stint_core::worker::Event;
 use stint_standins::warcraftlogs::{BanForm, Rate};
 
-use crate::world::{Fault, FleetWorld, Life, Process, Request, Setup, rule, run_scenario};
+use crate::world::{Fault, FaultPlan, FleetWorld, Process, Request, Setup, rule, run_scenario};
 
 /// The only ranking in these worlds.
 const RANKING: (u32, u32) = (26, 4);
@@ -105,28 +105,28 @@ fn a_rule_is_due_again_a_day_later() {
 
 #[test]
 fn a_killed_discovery_is_resumed_without_losing_a_page() {
-    let lived = killed_at(u64::MAX);
-    assert!(lived > 40, "{lived} steps");
-    for step in 1..=lived {
+    let kill_points = killed_at(u64::MAX);
+    assert!(kill_points > 40, "{kill_points} kill points");
+    for step in 1..=kill_points {
         killed_at(step);
     }
 }
 
-/// Kills a discovery at `step`, and checks how the next one continues. Returns the number of steps of the first.
+/// Kills a discovery at `step`, and checks how the next one continues. Returns the number of kill points of the first.
 fn killed_at(step: u64) -> u64 {
     let world = paged(9, 3).build();
     run_scenario(&world, async {
         add_rule(&world, (1, 9)).await;
-        let life = Life::killed_at(step);
-        let finished = life.live(world.start_with(&life).run("discover")).await;
-        assert_eq!(finished.is_some(), last_run(&world).await.is_some() && life.steps() < step, "step {step}");
+        let faults = FaultPlan::kill_at(step);
+        let finished = faults.run(world.start_with(&faults).run("discover")).await;
+        assert_eq!(finished.is_some(), last_run(&world).await.is_some() && faults.kill_points() < step, "step {step}");
         world.pass(LEASE).await;
         world.start().discover_everything().await;
         assert!(last_run(&world).await.is_some(), "step {step}");
         assert_all_found(&world).await;
         let twice: u32 = reads(&world).iter().map(|(_, reads)| reads - 1).sum();
         assert!(twice <= 3, "step {step}: {twice} pages were read again, with 3 chunks under way");
-        life.steps()
+        faults.kill_points()
     })
 }
 
@@ -136,11 +136,14 @@ fn a_store_that_fails_stops_discovery_and_loses_no_page() {
         let world = paged(5, 2).build();
         run_scenario(&world, async {
             add_rule(&world, (1, 5)).await;
-            let life = Life::failing_at(step);
-            let fleet = world.start_with(&life);
+            let faults = FaultPlan::fail_at(step);
+            let fleet = world.start_with(&faults);
             let time = Duration::from_secs(900);
             let failed = fleet.invoke("discover", Event::Manual(Value::Null), time).await;
-            assert!(failed.is_err() || last_run(&world).await.is_some() || life.steps() < step, "{step}: {failed:?}");
+            assert!(
+                failed.is_err() || last_run(&world).await.is_some() || faults.kill_points() < step,
+                "{step}: {failed:?}"
+            );
             world.pass(LEASE).await;
             world.start().discover_everything().await;
             assert_all_found(&world).await;

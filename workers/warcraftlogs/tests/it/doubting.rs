@@ -181,9 +181,9 @@ fn an_empty_raid_is_accepted_once() {
 
 #[test]
 fn a_killed_discovery_doubts_the_same_and_loses_no_player() {
-    let lived = doubted_at(u64::MAX);
-    assert!(lived > 10, "{lived} steps");
-    for step in 1..=lived {
+    let kill_points = doubted_at(u64::MAX);
+    assert!(kill_points > 10, "{kill_points} kill points");
+    for step in 1..=kill_points {
         doubted_at(step);
     }
 }
@@ -195,8 +195,8 @@ fn doubted_at(step: u64) -> u64 {
     run_scenario(&world, async {
         world.stores.rules.put(&rule(1, RANKING, (1, 6))).await.unwrap();
         world.network.rewrite_pages(|number, page| if number == 3 { EMPTY.into() } else { page.into() });
-        let life = crate::world::Life::killed_at(step);
-        life.live(world.start_with(&life).run("discover")).await;
+        let faults = crate::world::FaultPlan::kill_at(step);
+        faults.run(world.start_with(&faults).run("discover")).await;
         world.pass(5 * 60).await;
         let fleet = world.start();
         fleet.run("discover").await;
@@ -204,7 +204,7 @@ fn doubted_at(step: u64) -> u64 {
         assert_eq!(status.rule.last_run, None, "step {step}");
         assert!(status.doubt.unwrap().reason.starts_with("page 3 has no rows"), "step {step}");
         assert_read_in_the_end(&world, &fleet).await;
-        life.steps()
+        faults.kill_points()
     })
 }
 

@@ -8,7 +8,7 @@ use stint_core::ledger::{CallEnd, KeyId, Reading, ReadingClaim};
 use stint_core::points::Points;
 use stint_warcraftlogs::message::QUEUE;
 
-use crate::world::{Fault, FleetWorld, Life, Request, Setup, run_scenario};
+use crate::world::{Fault, FaultPlan, FleetWorld, Request, Setup, run_scenario};
 
 /// Twenty messages, four batches, two keys.
 fn world() -> FleetWorld {
@@ -261,11 +261,11 @@ fn a_counter_that_is_refused_does_not_end_an_operators_pause() {
         let until = after(world.clock.now(), Duration::from_secs(7_200));
         let (pool, key) = (world.stores.pool.clone(), world.settings.wcl_keys[0].id.clone());
         // After the breaker is read and the counter is claimed, before the request.
-        let life = Life::interrupted_at(5, move || {
+        let faults = FaultPlan::run_at(5, move || {
             assert!(pool.pause(&key, Some(until)).now_or_never().unwrap().unwrap());
         });
         world.network.fail(Request::Points, [Fault::RefusedFor(90)]);
-        world.start_with(&life).run("reviver").await;
+        world.start_with(&faults).run("reviver").await;
         assert_eq!(world.network.sent(Request::Points), 1);
         assert_eq!(world.stores.pool.keys().await.unwrap()[0].renews_at, until);
     });

@@ -11,7 +11,7 @@ use stint_warcraftlogs::model::RaidsToScrap;
 use stint_warcraftlogs::next_worker::start_fleet;
 use stint_warcraftlogs::store::{Discovered, Milestone, Pause};
 
-use crate::world::{Fault, FleetWorld, Life, Process, Request, Setup, rule, run_scenario};
+use crate::world::{Fault, FaultPlan, FleetWorld, Process, Request, Setup, rule, run_scenario};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -154,17 +154,17 @@ fn a_fleet_that_is_killed_at_any_step_is_done_by_its_schedules() {
         setup.settings.wcl_visibility_seconds = 30;
         setup.build()
     };
-    let live = |life: &Life| {
+    let kill_and_restart = |faults: &FaultPlan| {
         let world = small();
         run_scenario(&world, async {
             world.add_rules(0).await;
             let began = world.clock.now();
-            let first = world.start_with(life);
-            let lives = async {
+            let first = world.start_with(faults);
+            let scenario = async {
                 start(&world, &first).await;
                 first.run_while(generated(&world, &first, 1, after(began, BY_SCHEDULE))).await;
             };
-            life.live(lives).await;
+            faults.run(scenario).await;
             // The claimed rule is available again when its lease has expired, and no `up` wakes a worker.
             let second = world.start();
             second.set_schedules().await;
@@ -173,19 +173,19 @@ fn a_fleet_that_is_killed_at_any_step_is_done_by_its_schedules() {
                 while world.stores.milestones.reached().await.unwrap().databases_out_of_date()
                     || pause_of(&world).await > 0
                 {
-                    assert!(world.clock.now() < limit, "step {}", life.steps());
+                    assert!(world.clock.now() < limit, "step {}", faults.kill_points());
                     world.pass(60).await;
                 }
             };
             second.run_while(done).await;
             world.assert_all_served().await;
-            life.steps()
+            faults.kill_points()
         })
     };
-    let lived = live(&Life::endless());
-    assert!(lived > 100, "{lived} steps");
-    for step in (1..=lived).step_by(7) {
-        live(&Life::killed_at(step));
+    let kill_points = kill_and_restart(&FaultPlan::none());
+    assert!(kill_points > 100, "{kill_points} kill points");
+    for step in (1..=kill_points).step_by(7) {
+        kill_and_restart(&FaultPlan::kill_at(step));
     }
 }
 

@@ -15,7 +15,7 @@ use stint_warcraftlogs::model::{PlayerId, RaidsToScrap};
 use stint_warcraftlogs::rank_fetcher::RankFetcher;
 use stint_warcraftlogs::store::{DropReason, REFUSALS_IN_A_ROW};
 
-use crate::world::{FleetWorld, Life, Process, Request, Setup, Stores, run_scenario};
+use crate::world::{FaultPlan, FleetWorld, Process, Request, Setup, Stores, run_scenario};
 
 /// The store's reason for rejecting a player.
 const REASON: &str = "the store has no place for this player";
@@ -63,15 +63,15 @@ fn reject_nothing_more(world: &FleetWorld) {
     world.alter("DROP TRIGGER reject");
 }
 
-/// Starts a process in which only the players' store is subject to `life`, between `from` and `to`.
+/// Starts a process in which only the players' store is subject to `faults`, between `from` and `to`.
 fn start_while(
     world: &FleetWorld,
     time: Range<Duration>,
-    life: impl Fn(Box<dyn Fn() -> bool + Send + Sync>) -> Life,
+    faults: impl Fn(Box<dyn Fn() -> bool + Send + Sync>) -> FaultPlan,
 ) -> Process {
     let (clock, began) = (world.clock.clone(), world.clock.now());
-    let life = life(Box::new(move || (after(began, time.start)..after(began, time.end)).contains(&clock.now())));
-    world.start_on(Stores { players: world.stores.within(&life).players, ..world.stores.clone() })
+    let faults = faults(Box::new(move || (after(began, time.start)..after(began, time.end)).contains(&clock.now())));
+    world.start_on(Stores { players: world.stores.with_faults(&faults).players, ..world.stores.clone() })
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn an_answer_that_has_waited_and_is_rejected_blocks_nothing() {
         let ids = batch(&world);
         reject(&world, &ids[..1]);
         queue(&world, &ids).await;
-        let fleet = start_while(&world, ASKED..Duration::from_secs(100), Life::failing_while);
+        let fleet = start_while(&world, ASKED..Duration::from_secs(100), FaultPlan::fail_while);
         fleet.run_until_idle().await;
         assert_eq!(world.dead_letters().await.len(), 1);
         assert_eq!(world.ranked().await.len(), BATCH - 1);
@@ -147,7 +147,7 @@ fn what_is_left_of_a_player_is_sent_once_though_its_answer_waits() {
     run_scenario(&world, async {
         let ids = batch(&world);
         queue(&world, &ids).await;
-        let fleet = start_while(&world, ASKED..Duration::from_secs(600), Life::failing_while);
+        let fleet = start_while(&world, ASKED..Duration::from_secs(600), FaultPlan::fail_while);
         let scenario = async {
             world.pass(1).await;
             let sent = world.stores.queue.counts().await.unwrap().unfinished();
@@ -169,7 +169,7 @@ fn an_invocation_that_ends_while_the_store_is_silent_leaves_its_answer_to_the_ne
     run_scenario(&world, async {
         let ids = batch(&world);
         queue(&world, &ids).await;
-        let fleet = start_while(&world, ASKED..Duration::from_secs(20), Life::unanswered_while);
+        let fleet = start_while(&world, ASKED..Duration::from_secs(20), FaultPlan::hang_while);
         let event = Event::Batch(world.stores.queue.receive(BATCH).await.unwrap());
         let invocation = fleet.invoke("rank-fetcher", event, RankFetcher::SPEC.timeout);
         match select(pin!(invocation), world.clock.sleep(Duration::from_secs(10))).await {
@@ -208,8 +208,8 @@ fn a_batch_by_hand_may_leave_more_than_a_queue_takes_at_once() {
 }
 
 /// A player of whom everything is refused, since its rule is at fault. The process that finds this exits at the kill
-/// point of `life`.
-fn refuse(life: &Life) -> u64 {
+/// point of `faults`.
+fn refuse(faults: &FaultPlan) -> u64 {
     let mut setup = Setup::new(67, 60).rankings(&[(26, 4)]);
     setup.settings.wcl_visibility_seconds = 8;
     let world = setup.build();
@@ -222,8 +222,8 @@ fn refuse(life: &Life) -> u64 {
         world.start().run_until_idle().await;
         let (calls, id) = (world.network.sent(Request::Ranks), ids[20]);
         world.queue(id, wrong()).await;
-        life.live(world.start_with(life).run_until(after(world.clock.now(), Duration::from_secs(1)))).await;
-        let steps = life.steps();
+        faults.run(world.start_with(faults).run_until(after(world.clock.now(), Duration::from_secs(1)))).await;
+        let steps = faults.kill_points();
         world.start().run_until_idle().await;
         let known = world.stores.players.known(&[id]).await.unwrap();
         assert_eq!(world.dropped().await.get(&id), Some(&DropReason::Refused), "step {steps}");
@@ -235,7 +235,7 @@ fn refuse(life: &Life) -> u64 {
 
 #[test]
 fn a_process_that_is_killed_at_any_step_loses_neither_a_refusal_nor_its_drop() {
-    for step in 1..=refuse(&Life::endless()) {
-        refuse(&Life::killed_at(step));
+    for step in 1..=refuse(&FaultPlan::none()) {
+        refuse(&FaultPlan::kill_at(step));
     }
 }

@@ -10,7 +10,7 @@ use stint_testkit::extent;
 use stint_warcraftlogs::model::PlayerId;
 use stint_warcraftlogs::store::Discovered;
 
-use crate::world::{FleetWorld, Life, Request, Setup, run_scenario};
+use crate::world::{FaultPlan, FleetWorld, Request, Setup, run_scenario};
 
 /// How often each worker is killed.
 fn kills() -> u64 {
@@ -51,15 +51,15 @@ async fn assert_not_bought_again(world: &FleetWorld, in_flight: u64, when: &str)
     assert!(again <= in_flight, "{when}: {again} raids and difficulties were bought again, {in_flight} were in flight");
 }
 
-/// Runs a fleet of four fetchers until the kill point of `life`, then another one to the end. Returns how many steps
-/// the first one took.
-fn kill_the_fleet(seed: u64, life: &Life) -> u64 {
+/// Runs a fleet of four fetchers until the kill point of `faults`, then another one to the end. Returns how many kill
+/// points the first one took.
+fn kill_the_fleet(seed: u64, faults: &FaultPlan) -> u64 {
     let world = world(seed, 4);
     run_scenario(&world, async {
         world.queue_all().await;
         let busy = after(world.clock.now(), Duration::from_secs(25));
-        life.live(world.start_with(life).run_until(busy)).await;
-        let (steps, in_flight) = (life.steps(), in_flight(&world).await);
+        faults.run(world.start_with(faults).run_until(busy)).await;
+        let (steps, in_flight) = (faults.kill_points(), in_flight(&world).await);
         let restarted = world.start();
         restarted.set_schedules().await;
         restarted.run_until_idle().await;
@@ -71,10 +71,10 @@ fn kill_the_fleet(seed: u64, life: &Life) -> u64 {
 #[test]
 fn a_killed_fleet_pays_again_only_for_calls_in_flight() {
     let kills = kills();
-    let lived = kill_the_fleet(60, &Life::endless());
-    assert!(lived > kills, "{lived} steps");
+    let kill_points = kill_the_fleet(60, &FaultPlan::none());
+    assert!(kill_points > kills, "{kill_points} kill points");
     for kill in 0..kills {
-        kill_the_fleet(60 + kill, &Life::killed_at(1 + (kill * 2 + 1) * lived / (2 * kills)));
+        kill_the_fleet(60 + kill, &FaultPlan::kill_at(1 + (kill * 2 + 1) * kill_points / (2 * kills)));
     }
 }
 
@@ -83,18 +83,18 @@ async fn discover(world: &FleetWorld, ids: &[PlayerId]) {
     world.stores.discovers.merge(&seen.collect::<Vec<_>>()).await.unwrap();
 }
 
-/// Runs an aggregator until the kill point of `life`, a fleet that serves some of what it sent, and another aggregator,
-/// which sends again what was not marked as sent. Returns how many steps the first one took. There is one fetcher: two
-/// fetchers that receive a player's two messages at the same moment cannot detect each other.
-fn kill_the_aggregator(seed: u64, life: &Life) -> u64 {
+/// Runs an aggregator until the kill point of `faults`, a fleet that serves some of what it sent, and another
+/// aggregator, which sends again what was not marked as sent. Returns how many kill points the first one took. There is
+/// one fetcher: two fetchers that receive a player's two messages at the same moment cannot detect each other.
+fn kill_the_aggregator(seed: u64, faults: &FaultPlan) -> u64 {
     let world = world(seed, 1);
     run_scenario(&world, async {
         world.stores.throttle.set(&stint_warcraftlogs::worker("rank-fetcher"), 1).await.unwrap();
         discover(&world, &world.all_players()).await;
-        let killed = world.start_with(life);
+        let killed = world.start_with(faults);
         let run = killed.invoke("aggregator", Event::Manual(Value::Null), Duration::from_secs(900));
-        life.live(run).await;
-        let steps = life.steps();
+        faults.run(run).await;
+        let steps = faults.kill_points();
         world.start().run_until(after(world.clock.now(), Duration::from_secs(seed % 5))).await;
         world.start().run("aggregator").await;
         world.start().run_until_idle().await;
@@ -106,14 +106,14 @@ fn kill_the_aggregator(seed: u64, life: &Life) -> u64 {
 #[test]
 fn a_killed_aggregator_costs_no_points() {
     let kills = kills();
-    let lived = kill_the_aggregator(60, &Life::endless());
+    let kill_points = kill_the_aggregator(60, &FaultPlan::none());
     let mut sent_twice = 0;
     for kill in 0..kills {
-        let step = 1 + kill % lived;
-        kill_the_aggregator(60 + kill, &Life::killed_at(step));
+        let step = 1 + kill % kill_points;
+        kill_the_aggregator(60 + kill, &FaultPlan::kill_at(step));
         sent_twice += u64::from(step > 2);
     }
-    assert!(sent_twice > kills / 2, "{lived} steps");
+    assert!(sent_twice > kills / 2, "{kill_points} kill points");
 }
 
 #[test]

@@ -7,14 +7,14 @@ use stint_core::clock::{Clock, after, between};
 use stint_core::ports::{Delivery, Parked};
 use stint_core::worker::{Event, Worker};
 use stint_standins::warcraftlogs::{Fate, Shares, Spoilt};
-use stint_testkit::Mortal;
+use stint_testkit::FaultInjector;
 use stint_warcraftlogs::budget::{BATCH, REVIVE};
 use stint_warcraftlogs::message::{PlayerMessage, QUEUE};
 use stint_warcraftlogs::model::PlayerId;
 use stint_warcraftlogs::player_ref::PlayerRef;
 use stint_warcraftlogs::rank_fetcher::RankFetcher;
 
-use crate::world::{Fault, FleetWorld, Life, Request, Setup, Stores, run_scenario};
+use crate::world::{Fault, FaultPlan, FleetWorld, Request, Setup, Stores, run_scenario};
 
 /// Receives a batch of known players.
 async fn receive(world: &FleetWorld, ids: &[PlayerId]) -> Vec<Delivery> {
@@ -47,8 +47,8 @@ struct Fetched {
 }
 
 /// One invocation with a batch whose first response is spoiled, so that each player is requested alone, while other
-/// messages are parked. The process's access to the budget fails as `life` sets; it can store what is paid for.
-fn fetch(life: &Life) -> Fetched {
+/// messages are parked. The process's access to the budget fails as `faults` sets; it can store what is paid for.
+fn fetch(faults: &FaultPlan) -> Fetched {
     let mut setup = Setup::new(31, 60);
     setup.options.shares = Shares { never_classed: 200, ..Shares::NONE };
     setup.options.sections.spoilt = Some(Spoilt::TextOnly);
@@ -60,7 +60,7 @@ fn fetch(life: &Life) -> Fetched {
         ids.extend(&population.with_fate(population.rankings(), Fate::NeverClassed)[..1]);
         let batch = receive(&world, &ids).await;
         park(&world, &others[..BATCH]).await;
-        let stores = Stores { players: world.stores.players.clone(), ..world.stores.within(life) };
+        let stores = Stores { players: world.stores.players.clone(), ..world.stores.with_faults(faults) };
         let event = Event::Batch(batch.clone());
         let outcome = world.start_on(stores).invoke("rank-fetcher", event, RankFetcher::SPEC.timeout).await;
         let (ranked, dropped) = (world.ranked().await, world.dropped().await);
@@ -80,11 +80,11 @@ fn fetch(life: &Life) -> Fetched {
 fn what_is_paid_for_is_stored_and_does_not_come_back_whatever_fails_then() {
     // The spoiled call, one for each player, and one for the parked messages.
     let all = BATCH + 2;
-    let life = Life::endless();
-    assert_eq!(fetch(&life).calls, all);
+    let faults = FaultPlan::none();
+    assert_eq!(fetch(&faults).calls, all);
     let mut followed = 0;
-    for step in 1..=life.steps() {
-        let Fetched { calls, stored, comes_back } = fetch(&Life::failing_at(step));
+    for step in 1..=faults.kill_points() {
+        let Fetched { calls, stored, comes_back } = fetch(&FaultPlan::fail_at(step));
         let paid = calls.min(BATCH + 1).saturating_sub(1);
         assert_eq!(stored.iter().filter(|stored| **stored).count(), paid, "after {calls} calls, at step {step}");
         let left: Vec<bool> = stored.iter().map(|stored| !stored).collect();
@@ -99,7 +99,7 @@ fn a_throttle_that_is_unavailable_after_a_batch_is_left_to_the_reviver() {
     let world = Setup::new(32, 20).build();
     run_scenario(&world, async {
         let event = Event::Batch(receive(&world, &world.all_players()[..BATCH]).await);
-        let throttle = Mortal::new(&world.stores.throttle, &Life::failing_while(|| true));
+        let throttle = FaultInjector::new(&world.stores.throttle, &FaultPlan::fail_while(|| true));
         let fleet = world.start_on(Stores { throttle, ..world.stores.clone() });
         let outcome = fleet.invoke("rank-fetcher", event, RankFetcher::SPEC.timeout).await.unwrap();
         assert_eq!((&outcome.report["ranked"], outcome.exceptions), (&json!(BATCH), Vec::new()));
@@ -110,7 +110,7 @@ fn a_throttle_that_is_unavailable_after_a_batch_is_left_to_the_reviver() {
 }
 
 /// Runs a fleet in which the stores picked by `within` are unavailable for `length`, starting a second after it began.
-fn play_absence(length: Duration, within: fn(&FleetWorld, &Life) -> Stores) {
+fn play_absence(length: Duration, within: fn(&FleetWorld, &FaultPlan) -> Stores) {
     let mut setup = Setup::new(33, 400).keys(&[2_000, 2_000], 600);
     setup.settings.concurrency_limit = 8;
     let world = setup.build();
@@ -118,8 +118,8 @@ fn play_absence(length: Duration, within: fn(&FleetWorld, &Life) -> Stores) {
         world.queue_all().await;
         let clock = world.clock.clone();
         let gone = after(clock.now(), Duration::from_secs(1));
-        let life = Life::failing_while(move || clock.now() >= gone && clock.now() < after(gone, length));
-        let fleet = world.start_on(within(&world, &life));
+        let faults = FaultPlan::fail_while(move || clock.now() >= gone && clock.now() < after(gone, length));
+        let fleet = world.start_on(within(&world, &faults));
         fleet.run_until_idle().await;
         assert!(world.clock.now() > after(gone, length), "the fleet was done before anything was away");
         world.assert_all_served().await;
@@ -128,8 +128,8 @@ fn play_absence(length: Duration, within: fn(&FleetWorld, &Life) -> Stores) {
 
 #[test]
 fn a_key_pool_that_is_unavailable_for_two_minutes_makes_no_dead_letters() {
-    let only_the_pool = |world: &FleetWorld, life: &Life| Stores {
-        pool: Mortal::new(&world.stores.pool, life),
+    let only_the_pool = |world: &FleetWorld, faults: &FaultPlan| Stores {
+        pool: FaultInjector::new(&world.stores.pool, faults),
         ..world.stores.clone()
     };
     play_absence(Duration::from_secs(120), only_the_pool);
@@ -137,7 +137,7 @@ fn a_key_pool_that_is_unavailable_for_two_minutes_makes_no_dead_letters() {
 
 #[test]
 fn stores_that_are_all_unavailable_for_two_minutes_make_no_dead_letters() {
-    play_absence(Duration::from_secs(120), |world, life| world.stores.within(life));
+    play_absence(Duration::from_secs(120), |world, faults| world.stores.with_faults(faults));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use stint_core::ledger::KeyState;
 use stint_warcraftlogs::budget::Counted;
 use stint_warcraftlogs::discovery::{ApiServerIds, ServerIdError, ServerIds};
 
-use crate::world::{Fault, FleetWorld, Life, Process, Request, Setup, run_scenario};
+use crate::world::{Fault, FaultPlan, FleetWorld, Process, Request, Setup, run_scenario};
 
 /// Asks for the id of a server.
 async fn ask(world: &FleetWorld, fleet: &Process) -> Result<u32, ServerIdError> {
@@ -61,7 +61,7 @@ fn an_answer_that_was_paid_for_is_kept_though_the_pool_cannot_settle_it() {
     for step in 1..=24 {
         let world = Setup::new(84, 20).build();
         run_scenario(&world, async {
-            let fleet = world.start_with(&Life::failing_at(step));
+            let fleet = world.start_with(&FaultPlan::fail_at(step));
             let answer = ask(&world, &fleet).await;
             let keys = world.stores.pool.keys().await.unwrap();
             unsettled += u32::from(answer.is_ok() && keys.iter().any(|key| key.in_flight > 0));

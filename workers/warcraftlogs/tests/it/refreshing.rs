@@ -17,9 +17,9 @@ use stint_warcraftlogs::model::{PlayerId, RaidsToScrap};
 use stint_warcraftlogs::player_ref::{PlayerName, PlayerRef};
 use stint_warcraftlogs::store::RefreshOutcome;
 
-use crate::world::{FleetWorld, Life, Request, Setup, Stores, run_scenario};
+use crate::world::{FaultPlan, FleetWorld, Request, Setup, Stores, run_scenario};
 
-/// Each life is cut at every such step, so that a test takes seconds.
+/// A process is killed at every such kill point, so that a test takes seconds.
 const STRIDE: u64 = 11;
 
 /// The window of the worlds below.
@@ -266,7 +266,7 @@ fn a_person_is_told_before_what_follows_the_batch() {
         let id = strangers(&world, 1)[0];
         let message = PlayerMessage { player_ref: PlayerRef::Id(id), raids_to_scrap: world.raids_of(id) };
         // A throttle that does not respond delays what follows.
-        let throttle = world.stores.within(&Life::unanswered_while(|| true)).throttle;
+        let throttle = world.stores.with_faults(&FaultPlan::hang_while(|| true)).throttle;
         let fleet = world.start_on(Stores { throttle, ..world.stores.clone() });
         let event = Event::Manual(serde_json::from_str(&message.to_body()).unwrap());
         let invocation = fleet.invoke("refresher", event, Duration::from_secs(120));
@@ -277,8 +277,8 @@ fn a_person_is_told_before_what_follows_the_batch() {
 }
 
 /// A backlog and two refreshes, one by name, on a key that runs dry with and without them; the first process exits at
-/// the kill point of `life`.
-fn kill_and_restart(seed: u64, life: &Life) -> u64 {
+/// the kill point of `faults`.
+fn kill_and_restart(seed: u64, faults: &FaultPlan) -> u64 {
     let mut setup = Setup::new(seed, 10).keys(&[90], 20);
     setup.settings.wcl_reserve = Points::whole(if seed.is_multiple_of(2) { 9 } else { 0 });
     setup.settings.wcl_visibility_seconds = 8;
@@ -288,8 +288,8 @@ fn kill_and_restart(seed: u64, life: &Life) -> u64 {
         let wanted = strangers(&world, 2);
         refresh(&world, wanted[0]).await;
         world.refresh(by_name(&world, wanted[1]), world.raids_of(wanted[1])).await;
-        life.live(world.start_with(life).run_until(after(world.clock.now(), Duration::from_secs(3)))).await;
-        let steps = life.steps();
+        faults.run(world.start_with(faults).run_until(after(world.clock.now(), Duration::from_secs(3)))).await;
+        let steps = faults.kill_points();
         let restarted = world.start();
         restarted.set_schedules().await;
         restarted.run_until_idle().await;
@@ -302,10 +302,10 @@ fn kill_and_restart(seed: u64, life: &Life) -> u64 {
 fn a_process_that_is_killed_at_any_step_loses_no_refresh_and_overspends_nothing() {
     let seeds = extent(2, 4);
     for seed in 0..seeds {
-        let lived = kill_and_restart(seed, &Life::endless());
-        assert!(lived > STRIDE, "{lived} steps");
-        for step in (1 + STRIDE * seed / seeds..=lived).step_by(STRIDE as usize) {
-            kill_and_restart(seed, &Life::killed_at(step));
+        let kill_points = kill_and_restart(seed, &FaultPlan::none());
+        assert!(kill_points > STRIDE, "{kill_points} kill points");
+        for step in (1 + STRIDE * seed / seeds..=kill_points).step_by(STRIDE as usize) {
+            kill_and_restart(seed, &FaultPlan::kill_at(step));
         }
     }
 }
@@ -314,10 +314,10 @@ fn a_process_that_is_killed_at_any_step_loses_no_refresh_and_overspends_nothing(
 fn a_store_that_fails_at_any_step_loses_no_refresh_and_overspends_nothing() {
     let seeds = extent(2, 4);
     for seed in 0..seeds {
-        let lived = kill_and_restart(10 + seed, &Life::endless());
-        assert!(lived > STRIDE, "{lived} steps");
-        for step in (1 + STRIDE * seed / seeds..=lived).step_by(STRIDE as usize) {
-            kill_and_restart(10 + seed, &Life::failing_at(step));
+        let kill_points = kill_and_restart(10 + seed, &FaultPlan::none());
+        assert!(kill_points > STRIDE, "{kill_points} kill points");
+        for step in (1 + STRIDE * seed / seeds..=kill_points).step_by(STRIDE as usize) {
+            kill_and_restart(10 + seed, &FaultPlan::fail_at(step));
         }
     }
 }

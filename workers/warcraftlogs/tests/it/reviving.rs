@@ -10,7 +10,7 @@ use stint_core::worker::Event;
 use stint_warcraftlogs::budget::REVIVE;
 use stint_warcraftlogs::message::QUEUE;
 
-use crate::world::{Fault, FleetWorld, Life, Request, Setup, run_scenario};
+use crate::world::{Fault, FaultPlan, FleetWorld, Request, Setup, run_scenario};
 
 /// A world with one key that soon runs dry.
 fn dry(seed: u64) -> FleetWorld {
@@ -179,9 +179,9 @@ fn an_operators_pause_is_not_the_revivers_to_end() {
 
 #[test]
 fn a_reviver_that_is_killed_at_any_step_leaves_no_message_parked() {
-    let lived = killed_at(u64::MAX);
-    assert!(lived > 10, "{lived} steps");
-    for step in 1..=lived {
+    let kill_points = killed_at(u64::MAX);
+    assert!(kill_points > 10, "{kill_points} kill points");
+    for step in 1..=kill_points {
         killed_at(step);
     }
 }
@@ -193,14 +193,14 @@ fn killed_at(step: u64) -> u64 {
         world.start().run_until(after(world.clock.now(), Duration::from_secs(10))).await;
         assert!(parked(&world).await > 0);
         world.pass(60).await;
-        let life = Life::killed_at(step);
-        life.live(world.start_with(&life).run("reviver")).await;
+        let faults = FaultPlan::kill_at(step);
+        faults.run(world.start_with(&faults).run("reviver")).await;
         // The messages that it had leased are available again.
         world.pass(60).await;
         world.assert_no_player_lost().await;
         // The wake-up is still there, because it has not been completed.
         world.start().run_until_idle().await;
         world.assert_all_served().await;
-        life.steps()
+        faults.kill_points()
     })
 }

@@ -13,7 +13,7 @@ use stint_warcraftlogs::player_ref::{PlayerName, PlayerRef};
 use stint_warcraftlogs::rank_fetcher::RankFetcher;
 use stint_warcraftlogs::store::{DropReason, REFUSALS_IN_A_ROW};
 
-use crate::world::{FleetWorld, Life, Request, Setup, Stores, run_scenario};
+use crate::world::{FaultPlan, FleetWorld, Request, Setup, Stores, run_scenario};
 
 /// Queues players with their raids, and a raid that does not exist.
 async fn queue_with_a_wrong_raid(world: &FleetWorld, ids: &[PlayerId]) {
@@ -268,11 +268,11 @@ fn a_store_that_takes_nothing_stops_the_calls_and_nothing_that_was_paid_for_is_l
         world.queue_all().await;
         let clock = world.clock.clone();
         let (gone, back) = (world.at(1), world.at(201));
-        let life = Life::failing_while(move || {
+        let faults = FaultPlan::fail_while(move || {
             use stint_core::clock::Clock;
             (gone..back).contains(&clock.now())
         });
-        let players = world.stores.within(&life).players;
+        let players = world.stores.with_faults(&faults).players;
         let fleet = world.start_on(Stores { players, ..world.stores.clone() });
         let mut calls = (0, 0);
         fleet

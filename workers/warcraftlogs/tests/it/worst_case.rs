@@ -9,7 +9,7 @@ use stint_standins::warcraftlogs::{Fate, Shares, Spoilt};
 use stint_warcraftlogs::budget::{BATCH, BudgetStrategy, REVIVE};
 use stint_warcraftlogs::message::QUEUE;
 
-use crate::world::{Fault, FleetWorld, Life, Process, Request, Setup, Stores, run_scenario};
+use crate::world::{Fault, FaultPlan, FleetWorld, Process, Request, Setup, Stores, run_scenario};
 
 fn world(limit: u64) -> FleetWorld {
     let mut setup = Setup::new(21, 10).keys(&[limit], 600);
@@ -138,13 +138,13 @@ fn no_call_is_begun_that_could_be_cut_off() {
 fn asked_of_the_pool(keys: usize) -> u64 {
     let mut setup = Setup::new(24, 10).keys(&vec![1_000; keys], 600);
     setup.settings.budget_strategy = BudgetStrategy::WorstCase;
-    let (world, life) = (setup.build(), Life::endless());
+    let (world, faults) = (setup.build(), FaultPlan::none());
     run_scenario(&world, async {
-        let stores = Stores { pool: world.stores.within(&life).pool, ..world.stores.clone() };
+        let stores = Stores { pool: world.stores.with_faults(&faults).pool, ..world.stores.clone() };
         fetch_one(&world, &world.start_on(stores)).await.unwrap();
     });
     // Before and after each.
-    life.steps() / 2
+    faults.kill_points() / 2
 }
 
 #[test]

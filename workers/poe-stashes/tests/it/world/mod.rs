@@ -2,7 +2,7 @@
 //! for the river in process.
 
 mod audit;
-mod mortal;
+mod fault_injector;
 mod process;
 
 use std::future::Future;
@@ -24,9 +24,9 @@ use stint_poe_stashes::model::ChangeId;
 use stint_poe_stashes::store::{Chain, Heads, Index, Objects, Pages, Progress, SqliteChain, SqliteIndex};
 use stint_standins::poe_stashes::{Books, Options};
 use stint_standins::{InProcess, PoeStashes};
-use stint_testkit::{Driver, Life};
+use stint_testkit::{Driver, FaultPlan};
 
-use mortal::MortalStore;
+use fault_injector::FaultyStore;
 pub(crate) use process::Process;
 
 /// When the world starts.
@@ -135,17 +135,17 @@ impl World {
 
     /// Starts a process without faults.
     pub(crate) fn start(&self) -> Process {
-        Process::start(self, &Life::endless())
+        Process::start(self, &FaultPlan::none())
     }
 
-    /// Starts a process with the faults of `life`.
-    pub(crate) fn start_with(&self, life: &Life) -> Process {
-        Process::start(self, life)
+    /// Starts a process with `faults`.
+    pub(crate) fn start_with(&self, faults: &FaultPlan) -> Process {
+        Process::start(self, faults)
     }
 
-    /// Returns the chain for a process with the faults of `life`.
-    pub(crate) fn mortal_chain(&self, life: &Life) -> Arc<dyn Chain> {
-        MortalStore::new(&self.stores.chain, life)
+    /// Returns the chain for a process with `faults`.
+    pub(crate) fn faulty_chain(&self, faults: &FaultPlan) -> Arc<dyn Chain> {
+        FaultyStore::new(&self.stores.chain, faults)
     }
 
     /// The stand-in's counters.

@@ -17,9 +17,9 @@ use stint_poe_stashes::follower::{Follower, FollowerPorts, FollowerSettings};
 use stint_poe_stashes::indexer::{Indexer, IndexerSettings};
 use stint_poe_stashes::message::{CHAIN_QUEUE, PAGES_QUEUE};
 use stint_poe_stashes::watcher::{Watcher, WatcherSettings, wake};
-use stint_testkit::{Life, Mortal, Workers};
+use stint_testkit::{FaultInjector, FaultPlan, Workers};
 
-use super::mortal::MortalStore;
+use super::fault_injector::FaultyStore;
 use super::{Stores, World};
 
 /// Interval at which the host checks its queues and schedules, which other processes here change, or time.
@@ -36,28 +36,28 @@ pub(crate) struct Process {
 }
 
 impl Stores {
-    /// Returns the same stores for a process with the faults of `life`.
-    fn within(&self, life: &Life) -> Stores {
+    /// Returns the same stores for a process with `faults`.
+    fn with_faults(&self, faults: &FaultPlan) -> Stores {
         Stores {
-            chain: MortalStore::new(&self.chain, life),
-            heads: MortalStore::new(&self.heads, life),
-            pages: MortalStore::new(&self.pages, life),
-            index: MortalStore::new(&self.index, life),
-            baton: Mortal::new(&self.baton, life),
-            stored: Mortal::new(&self.stored, life),
-            breakers: Mortal::new(&self.breakers, life),
-            throttle: Mortal::new(&self.throttle, life),
-            wakeups: Mortal::new(&self.wakeups, life),
-            due: Mortal::new(&self.due, life),
+            chain: FaultyStore::new(&self.chain, faults),
+            heads: FaultyStore::new(&self.heads, faults),
+            pages: FaultyStore::new(&self.pages, faults),
+            index: FaultyStore::new(&self.index, faults),
+            baton: FaultInjector::new(&self.baton, faults),
+            stored: FaultInjector::new(&self.stored, faults),
+            breakers: FaultInjector::new(&self.breakers, faults),
+            throttle: FaultInjector::new(&self.throttle, faults),
+            wakeups: FaultInjector::new(&self.wakeups, faults),
+            due: FaultInjector::new(&self.due, faults),
         }
     }
 }
 
 impl Process {
-    pub(super) fn start(world: &World, life: &Life) -> Process {
+    pub(super) fn start(world: &World, faults: &FaultPlan) -> Process {
         let clock: Arc<dyn Clock> = Arc::new(world.clock.clone());
-        let stores = world.stores.within(life);
-        let transport = MortalStore::new(&world.transport, life);
+        let stores = world.stores.with_faults(faults);
+        let transport = FaultyStore::new(&world.transport, faults);
         let api = Arc::new(Api::new(&world.settings, transport, &stores.breakers, clock.clone()).unwrap());
         let registry = registry(world, &stores, &api);
         let files = world.embedded.clone();

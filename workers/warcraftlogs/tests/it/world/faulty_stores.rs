@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
 use stint_http::{Body, RequestLimits, Transport, TransportError};
-use stint_testkit::{mortal_port, mortal_store};
+use stint_testkit::{fault_injected_port, faulty_store};
 use stint_warcraftlogs::model::{Player, PlayerId, RaidId};
 use stint_warcraftlogs::player_ref::PlayerRef;
 use stint_warcraftlogs::store::{
@@ -15,9 +15,9 @@ use stint_warcraftlogs::store::{
     RefusedPlayer, Rule, RuleDoubt, RuleStatus, Rules, StoredResults, UpstreamPause, Zones,
 };
 
-mortal_store!(FaultyStore);
+faulty_store!(FaultyStore);
 
-mortal_port! { FaultyStore, Rules {
+fault_injected_port! { FaultyStore, Rules {
     list() -> Page<RuleStatus, ()>;
     put(rule: &Rule) -> ();
     remove(id: &str) -> bool;
@@ -32,7 +32,7 @@ mortal_port! { FaultyStore, Rules {
     resume_upstream(upstream: &str) -> bool;
 } }
 
-mortal_port! { FaultyStore, Discovers {
+fault_injected_port! { FaultyStore, Discovers {
     merge(seen: &[Discovered]) -> ();
     page(after: Option<PlayerId>, max: usize) -> Page<Discovered, PlayerId>;
     due(after: Option<PlayerId>, max: usize, freshness: &Freshness) -> Page<Due, PlayerId>;
@@ -44,14 +44,14 @@ mortal_port! { FaultyStore, Discovers {
     backlog(freshness: &Freshness) -> Backlog;
 } }
 
-mortal_port! { FaultyStore, Zones {
+fault_injected_port! { FaultyStore, Zones {
     claim_check(raids: &[RaidId], until: Timestamp) -> Vec<RaidId>;
     record_check(raids: &[(RaidId, bool)], now: Timestamp, ask_again_at: Timestamp) -> ();
     frozen() -> Frozen;
     clear_frozen() -> ();
 } }
 
-mortal_port! { FaultyStore, Players {
+fault_injected_port! { FaultyStore, Players {
     upsert(players: &[Player]) -> ();
     import(players: &[Player]) -> ImportCounts;
     store(fetched: &[FetchedPlayer]) -> ();
@@ -65,12 +65,12 @@ mortal_port! { FaultyStore, Players {
     counts() -> PlayerCounts;
 } }
 
-mortal_port! { FaultyStore, Milestones {
+fault_injected_port! { FaultyStore, Milestones {
     reached() -> MilestoneTimes;
     pass(milestone: Milestone, at: Timestamp) -> ();
 } }
 
-mortal_port! { FaultyStore, RefreshResults {
+fault_injected_port! { FaultyStore, RefreshResults {
     store_results(refresh_results: &[RefreshResult]) -> ();
     latest_result(player_ref: &PlayerRef) -> Option<RefreshResult>;
 } }
@@ -83,9 +83,9 @@ impl Transport for FaultyStore<dyn Transport> {
         limits: RequestLimits,
     ) -> Result<http::Response<Body>, TransportError> {
         let lost = |reason: &str| TransportError::Broken { host: "standin".into(), reason: reason.into() };
-        self.life.step().await.map_err(|_| lost("on the way there"))?;
+        self.faults.kill_point().await.map_err(|_| lost("on the way there"))?;
         let response = self.port.open(request, limits).await;
-        self.life.step().await.map_err(|_| lost("on the way back"))?;
+        self.faults.kill_point().await.map_err(|_| lost("on the way back"))?;
         response
     }
 }

@@ -22,7 +22,7 @@ use stint_http::Transport;
 use stint_standins::WarcraftLogs;
 use stint_standins::warcraftlogs::{Books, Population};
 use stint_testkit::Driver;
-pub(crate) use stint_testkit::Life;
+pub(crate) use stint_testkit::FaultPlan;
 use stint_warcraftlogs::config::Settings;
 use stint_warcraftlogs::message::PlayerMessage;
 use stint_warcraftlogs::model::{PlayerId, RaidsToScrap};
@@ -54,12 +54,12 @@ pub(crate) struct FleetWorld {
 impl FleetWorld {
     /// A process of the fleet that is never killed. Its tokens and counts are its own.
     pub(crate) fn start(&self) -> Process {
-        Process::start(self, &Life::endless())
+        Process::start(self, &FaultPlan::none())
     }
 
-    /// A process that exits at the kill point of `life`.
-    pub(crate) fn start_with(&self, life: &Life) -> Process {
-        Process::start(self, life)
+    /// A process that exits at the kill point of `faults`.
+    pub(crate) fn start_with(&self, faults: &FaultPlan) -> Process {
+        Process::start(self, faults)
     }
 
     /// A process that is never killed, with these stores.

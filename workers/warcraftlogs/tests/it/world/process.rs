@@ -32,7 +32,7 @@ use stint_warcraftlogs::reviver::Reviver;
 use stint_warcraftlogs::store::{Milestone, Milestones};
 
 use super::faulty_stores::FaultyStore;
-use super::{FleetWorld, Life, Stores};
+use super::{FaultPlan, FleetWorld, Stores};
 
 /// Interval at which a process is checked for being idle.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
@@ -63,9 +63,9 @@ pub(crate) struct Entry {
 }
 
 impl Process {
-    pub(super) fn start(world: &FleetWorld, life: &Life) -> Process {
+    pub(super) fn start(world: &FleetWorld, faults: &FaultPlan) -> Process {
         let network: Arc<dyn Transport> = world.network.clone();
-        Process::start_on(world, world.stores.within(life), FaultyStore::new(&network, life))
+        Process::start_on(world, world.stores.with_faults(faults), FaultyStore::new(&network, faults))
     }
 
     pub(super) fn start_on(world: &FleetWorld, stores: Stores, transport: Arc<dyn Transport>) -> Process {

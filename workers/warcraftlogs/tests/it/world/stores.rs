@@ -7,14 +7,14 @@ use stint_core::clock::Clock;
 use stint_core::ports::{Breakers, KeyPool, Queue, QueueSettings, Throttle, WakeupSource, Wakeups};
 use stint_core::worker::Worker;
 use stint_embedded::Embedded;
-use stint_testkit::Mortal;
+use stint_testkit::FaultInjector;
 use stint_warcraftlogs::config::Settings;
 use stint_warcraftlogs::message::{QUEUE, REFRESH_QUEUE};
 use stint_warcraftlogs::next_worker::NextWorker;
 use stint_warcraftlogs::rank_fetcher::RankFetcher;
 use stint_warcraftlogs::store::{Discovers, Milestones, Players, RefreshResults, Rules, SqliteStore, Zones};
 
-use super::Life;
+use super::FaultPlan;
 use super::faulty_stores::FaultyStore;
 
 /// Every port of the fleet.
@@ -63,22 +63,22 @@ impl Stores {
         NextWorker { wakeups: self.wakeups.clone(), milestones: self.milestones.clone() }
     }
 
-    /// The same stores for a process with the kill point of `life`.
-    pub(crate) fn within(&self, life: &Life) -> Stores {
+    /// The same stores for a process with the kill point of `faults`.
+    pub(crate) fn with_faults(&self, faults: &FaultPlan) -> Stores {
         Stores {
-            rules: FaultyStore::new(&self.rules, life),
-            discovers: FaultyStore::new(&self.discovers, life),
-            players: FaultyStore::new(&self.players, life),
-            milestones: FaultyStore::new(&self.milestones, life),
-            zones: FaultyStore::new(&self.zones, life),
-            refresh_results: FaultyStore::new(&self.refresh_results, life),
-            queue: Mortal::new(&self.queue, life),
-            refreshes: Mortal::new(&self.refreshes, life),
-            pool: Mortal::new(&self.pool, life),
-            breakers: Mortal::new(&self.breakers, life),
-            throttle: Mortal::new(&self.throttle, life),
-            wakeups: Mortal::new(&self.wakeups, life),
-            due: Mortal::new(&self.due, life),
+            rules: FaultyStore::new(&self.rules, faults),
+            discovers: FaultyStore::new(&self.discovers, faults),
+            players: FaultyStore::new(&self.players, faults),
+            milestones: FaultyStore::new(&self.milestones, faults),
+            zones: FaultyStore::new(&self.zones, faults),
+            refresh_results: FaultyStore::new(&self.refresh_results, faults),
+            queue: FaultInjector::new(&self.queue, faults),
+            refreshes: FaultInjector::new(&self.refreshes, faults),
+            pool: FaultInjector::new(&self.pool, faults),
+            breakers: FaultInjector::new(&self.breakers, faults),
+            throttle: FaultInjector::new(&self.throttle, faults),
+            wakeups: FaultInjector::new(&self.wakeups, faults),
+            due: FaultInjector::new(&self.due, faults),
         }
     }
 }

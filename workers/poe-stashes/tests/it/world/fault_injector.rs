@@ -12,59 +12,59 @@ use stint_poe_stashes::store::{
     Chain, ChainStatus, Changes, Claim, Head, Heads, Index, IndexCounts, PageKey, PageStream, Pages, Progress, Put,
     Snapshot, Upload,
 };
-use stint_testkit::{Life, mortal_port, mortal_store};
+use stint_testkit::{FaultPlan, fault_injected_port, faulty_store};
 
-mortal_store!(MortalStore);
+faulty_store!(FaultyStore);
 
-mortal_port! { MortalStore, Chain {
+fault_injected_port! { FaultyStore, Chain {
     read() -> Option<ChainStatus>;
     claim(lease: Duration) -> Option<Claim>;
     keep(claim: &Claim, progress: &Progress, lease: Duration) -> bool;
     release(claim: &Claim, progress: &Progress) -> bool;
 } }
 
-mortal_port! { MortalStore, Heads {
+fault_injected_port! { FaultyStore, Heads {
     keep(head: &Head) -> ();
     read() -> Head;
 } }
 
-mortal_port! { MortalStore, Index {
+fault_injected_port! { FaultyStore, Index {
     apply(snapshot: Snapshot) -> Changes;
     forget_events(before: Timestamp) -> ();
     counts() -> IndexCounts;
 } }
 
 #[async_trait]
-impl Pages for MortalStore<dyn Pages> {
+impl Pages for FaultyStore<dyn Pages> {
     async fn begin(&self, key: PageKey) -> PortResult<Box<dyn Upload>> {
-        self.life.step().await?;
+        self.faults.kill_point().await?;
         let upload = self.port.begin(key).await?;
-        Ok(Box::new(MortalUpload { upload, life: self.life.clone() }))
+        Ok(Box::new(FaultyUpload { upload, faults: self.faults.clone() }))
     }
 
     async fn read(&self, key: PageKey) -> PortResult<Option<PageStream>> {
-        self.life.step().await?;
+        self.faults.kill_point().await?;
         self.port.read(key).await
     }
 }
 
-struct MortalUpload {
+struct FaultyUpload {
     upload: Box<dyn Upload>,
-    life: Life,
+    faults: FaultPlan,
 }
 
 #[async_trait]
-impl Upload for MortalUpload {
+impl Upload for FaultyUpload {
     async fn write(&mut self, bytes: Bytes) -> PortResult<()> {
-        self.life.step().await?;
+        self.faults.kill_point().await?;
         self.upload.write(bytes).await
     }
 
     async fn commit(self: Box<Self>) -> PortResult<Put> {
-        let MortalUpload { upload, life } = *self;
-        life.step().await?;
+        let FaultyUpload { upload, faults } = *self;
+        faults.kill_point().await?;
         let put = upload.commit().await;
-        life.step().await?;
+        faults.kill_point().await?;
         put
     }
 
@@ -74,19 +74,19 @@ impl Upload for MortalUpload {
 }
 
 #[async_trait]
-impl Transport for MortalStore<dyn Transport> {
+impl Transport for FaultyStore<dyn Transport> {
     async fn open(
         &self,
         request: http::Request<Bytes>,
         limits: RequestLimits,
     ) -> Result<http::Response<Body>, TransportError> {
-        self.life.step().await.map_err(|_| lost())?;
+        self.faults.kill_point().await.map_err(|_| lost())?;
         let answer = self.port.open(request, limits).await?;
-        self.life.step().await.map_err(|_| lost())?;
+        self.faults.kill_point().await.map_err(|_| lost())?;
         let (head, body) = answer.into_parts();
-        let life = self.life.clone();
+        let faults = self.faults.clone();
         // The end of the body is a step of its own.
-        let end = stream::once(async move { life.step().await.map(|()| Bytes::new()).map_err(|_| lost()) });
+        let end = stream::once(async move { faults.kill_point().await.map(|()| Bytes::new()).map_err(|_| lost()) });
         Ok(http::Response::from_parts(head, Body::new(body.chain(end), "river".to_owned(), limits.max_body)))
     }
 }

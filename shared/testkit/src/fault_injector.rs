@@ -13,50 +13,50 @@ use stint_core::ports::{
 };
 use stint_core::worker::WorkerId;
 
-use crate::Life;
+use crate::FaultPlan;
 
-/// A port of `stint_core` whose calls are steps of a [`Life`].
-pub struct Mortal<P: ?Sized> {
+/// A port of `stint_core` whose calls are kill points of a [`FaultPlan`].
+pub struct FaultInjector<P: ?Sized> {
     port: Arc<P>,
-    life: Life,
+    faults: FaultPlan,
 }
 
-impl<P: ?Sized> Mortal<P> {
-    /// Wraps `port` for the process of `life`.
-    pub fn new(port: &Arc<P>, life: &Life) -> Arc<Mortal<P>> {
-        Arc::new(Mortal { port: port.clone(), life: life.clone() })
+impl<P: ?Sized> FaultInjector<P> {
+    /// Wraps `port` for a process with `faults`.
+    pub fn new(port: &Arc<P>, faults: &FaultPlan) -> Arc<FaultInjector<P>> {
+        Arc::new(FaultInjector { port: port.clone(), faults: faults.clone() })
     }
 }
 
-/// Defines the wrapper of a test's own with which [`mortal_port!`](crate::mortal_port) implements the stores of its fleet:
-/// a foreign trait cannot be implemented for a foreign type.
+/// Defines the wrapper of a test's own with which [`fault_injected_port!`](crate::fault_injected_port) implements the
+/// stores of its fleet: a foreign trait cannot be implemented for a foreign type.
 #[macro_export]
-macro_rules! mortal_store {
+macro_rules! faulty_store {
     ($wrapper:ident) => {
-        /// A store whose calls are steps of a life.
+        /// A store whose calls are kill points of a fault plan.
         pub(super) struct $wrapper<P: ?Sized> {
             port: std::sync::Arc<P>,
-            life: $crate::Life,
+            faults: $crate::FaultPlan,
         }
 
         impl<P: ?Sized> $wrapper<P> {
-            pub(super) fn new(port: &std::sync::Arc<P>, life: &$crate::Life) -> std::sync::Arc<$wrapper<P>> {
-                std::sync::Arc::new($wrapper { port: port.clone(), life: life.clone() })
+            pub(super) fn new(port: &std::sync::Arc<P>, faults: &$crate::FaultPlan) -> std::sync::Arc<$wrapper<P>> {
+                std::sync::Arc::new($wrapper { port: port.clone(), faults: faults.clone() })
             }
         }
     };
 }
 
-/// Implements a port for a wrapper with the fields `port` and `life`: each method runs between two steps. Methods that
-/// are not steps are written out after the list.
+/// Implements a port for a wrapper with the fields `port` and `faults`: each method runs between two kill points.
+/// Methods that have none are written out after the list.
 ///
 /// ```text
-/// stint_testkit::mortal_port! { Mine, Players {
+/// stint_testkit::fault_injected_port! { Mine, Players {
 ///     get(id: PlayerId) -> Option<Player>;
 /// } }
 /// ```
 #[macro_export]
-macro_rules! mortal_port {
+macro_rules! fault_injected_port {
     (
         $wrapper:ident, $port:ident { $($method:ident($($argument:ident: $type:ty),*) -> $answer:ty;)* } $($verbatim:tt)*
     ) => {
@@ -64,9 +64,9 @@ macro_rules! mortal_port {
         impl $port for $wrapper<dyn $port> {
             $(
                 async fn $method(&self, $($argument: $type),*) -> stint_core::ports::PortResult<$answer> {
-                    self.life.step().await?;
+                    self.faults.kill_point().await?;
                     let answer = self.port.$method($($argument),*).await;
-                    self.life.step().await?;
+                    self.faults.kill_point().await?;
                     answer
                 }
             )*
@@ -75,7 +75,7 @@ macro_rules! mortal_port {
     };
 }
 
-mortal_port! { Mortal, Queue {
+fault_injected_port! { FaultInjector, Queue {
     send(messages: &[NewMessage]) -> ();
     receive(max: usize) -> Vec<Delivery>;
     acknowledge(receipts: &[Receipt]) -> ();
@@ -96,7 +96,7 @@ mortal_port! { Mortal, Queue {
     }
 }
 
-mortal_port! { Mortal, KeyPool {
+fault_injected_port! { FaultInjector, KeyPool {
     configure(keys: &[KeyId]) -> ();
     reserve(ask: &Ask) -> Reservation;
     settle(hold: &HoldId, end: CallEnd) -> Option<WindowRecord>;
@@ -113,7 +113,7 @@ mortal_port! { Mortal, KeyPool {
     costs() -> Costs;
 } }
 
-mortal_port! { Mortal, Throttle {
+fault_injected_port! { FaultInjector, Throttle {
     read(worker: &WorkerId) -> Concurrency;
     set(worker: &WorkerId, concurrency: u32) -> ();
     pause(worker: &WorkerId) -> ();
@@ -124,19 +124,19 @@ mortal_port! { Mortal, Throttle {
     }
 }
 
-mortal_port! { Mortal, Breakers {
+fault_injected_port! { FaultInjector, Breakers {
     load(upstream: &str) -> (u64, Circuit);
     replace(upstream: &str, version: u64, circuit: &Circuit) -> bool;
 } }
 
-mortal_port! { Mortal, Wakeups {
+fault_injected_port! { FaultInjector, Wakeups {
     once(name: &str, worker: &WorkerId, at: Timestamp) -> ();
     every(name: &str, worker: &WorkerId, period: Duration) -> ();
     cancel(fleet: &str, name: &str) -> ();
     list() -> Vec<Wakeup>;
 } }
 
-mortal_port! { Mortal, WakeupSource {
+fault_injected_port! { FaultInjector, WakeupSource {
     claim_due(workers: &[(WorkerId, Duration)]) -> Vec<Firing>;
     complete(firing: &Firing) -> ();
 } }
