@@ -93,11 +93,11 @@ impl Environment {
         let (answer, answered) = oneshot::channel();
         let deadline = after(self.clock.now(), self.timeout);
         let call = Call { id, event, deadline_millis: to_millis(deadline), answer };
-        self.calls.send(call).await.map_err(|_| "the environment is gone".to_owned())?;
+        self.calls.send(call).await.map_err(|_| "the environment was dropped".to_owned())?;
         let ended = Box::pin(select(answered, Box::pin(self.process.wait())));
         let in_time = match select(ended, self.clock.sleep_until(deadline)).await {
             Either::Left((Either::Left((answer, _)), _)) => Some(answer.unwrap_or_else(|_| Err("no answer".into()))),
-            Either::Left((Either::Right((status, _)), _)) => Some(Err(format!("the process ended: {status:?}"))),
+            Either::Left((Either::Right((status, _)), _)) => Some(Err(format!("the process exited: {status:?}"))),
             Either::Right(_) => None,
         };
         if let Some(answer) = in_time {
@@ -110,7 +110,7 @@ impl Environment {
 
     /// Completes with `true` when the process asks for its next event after `before` earlier ones, or with `false` when
     /// it exits.
-    pub(crate) async fn is_ready_again(&mut self, before: u64) -> bool {
+    pub(crate) async fn next_event_requested(&mut self, before: u64) -> bool {
         let mut asked = self.shared.asked();
         let asked = Box::pin(asked.wait_for(|asked| *asked > before));
         matches!(select(asked, Box::pin(self.process.wait())).await, Either::Left((Ok(_), _)))
@@ -158,7 +158,7 @@ fn spawn(launch: &Launch, address: &str) -> Result<Child, String> {
 async fn ready(asked: &mut watch::Receiver<u64>, process: &mut Child) -> Result<(), String> {
     match select(Box::pin(asked.wait_for(|asked| *asked > 0)), Box::pin(process.wait())).await {
         Either::Left((asked, _)) => asked.map(drop).map_err(|error| error.to_string()),
-        Either::Right((status, _)) => Err(format!("the process ended before it was ready: {status:?}")),
+        Either::Right((status, _)) => Err(format!("the process exited before it was ready: {status:?}")),
     }
 }
 

@@ -22,7 +22,7 @@ pub enum InvokeError {
 }
 
 /// A function with reserved concurrency.
-pub struct Function {
+pub struct ProcessFunction {
     launch: Launch,
     clock: Arc<dyn Clock>,
     requests: AtomicU64,
@@ -44,14 +44,14 @@ struct State {
     resident_kb: u64,
 }
 
-impl Function {
+impl ProcessFunction {
     /// Returns a function without environments, of which at most `reserved` may run at once.
-    pub fn new(launch: Launch, reserved: u32, clock: Arc<dyn Clock>) -> Arc<Function> {
+    pub fn new(launch: Launch, reserved: u32, clock: Arc<dyn Clock>) -> Arc<ProcessFunction> {
         let (log, lines) = mpsc::unbounded_channel();
         let (idle, busy, processes, started) = (Vec::new(), BTreeSet::new(), BTreeSet::new(), Vec::new());
         let state = State { reserved, running: 0, most: 0, idle, busy, processes, started, resident_kb: 0 };
         let (requests, lines, state) = (AtomicU64::new(0), Mutex::new(lines), Mutex::new(state));
-        Arc::new(Function { launch, clock, requests, log, lines, state })
+        Arc::new(ProcessFunction { launch, clock, requests, log, lines, state })
     }
 
     /// Changes how many may run at once. Invocations in progress continue.
@@ -150,7 +150,7 @@ impl Function {
             self.state().busy.remove(&process);
         }
         // As on Lambda, an environment is free again when it asks for the next event.
-        if environment.is_ready_again(before).await {
+        if environment.next_event_requested(before).await {
             let mut state = self.state();
             state.resident_kb = state.resident_kb.max(environment.resident_kb());
             state.idle.push(environment);

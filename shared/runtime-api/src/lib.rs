@@ -1,9 +1,9 @@
 //! A stand-in for AWS Lambda around a function: execution environments with real processes that ask a Runtime API for
 //! events, reserved concurrency, and an event source mapping that polls a queue. For tests and benchmarks.
 //!
-//! [`Function`] sends an event to an idle process, or to a new one if there is none, and waits for its answer; above
-//! the reserved concurrency it fails with status 429. [`Poller`] receives batches from a [`Source`] and deletes the
-//! messages that were processed. The time and all time limits come from the caller's
+//! [`ProcessFunction`] sends an event to an idle process, or to a new one if there is none, and waits for its answer;
+//! above the reserved concurrency it fails with status 429. [`EventSourceMapping`] receives batches from a [`Source`]
+//! and deletes the messages that were processed. The time and all time limits come from the caller's
 //! [`Clock`](stint_core::clock::Clock).
 //!
 //! `shared/simulation` models the same on virtual time, without processes and with AWS's own speed.
@@ -16,5 +16,5 @@ mod poller;
 mod server;
 
 pub use environment::{Launch, Started};
-pub use function::{Function, InvokeError};
-pub use poller::{Polled, Poller, QueueSource, Source, record};
+pub use function::{InvokeError, ProcessFunction};
+pub use poller::{EventSourceMapping, PollStats, QueueSource, Source, record};

@@ -14,13 +14,13 @@ use stint_core::clock::{Clock, to_millis};
 use stint_core::ports::{Delivery, Queue, Receipt, Throttle};
 use stint_core::worker::{StopSignal, WorkerSpec};
 
-use crate::function::{Function, InvokeError};
+use crate::function::{InvokeError, ProcessFunction};
 
 /// The wait after an empty receive. AWS waits 20 seconds for a message, which is too long for a test.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The wait before a throttled batch is offered again.
-const OFFER_AGAIN: Duration = Duration::from_millis(100);
+const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The source of a mapping's messages.
 #[async_trait]
@@ -37,7 +37,7 @@ pub trait Source: Send + Sync {
 
 /// Statistics of a mapping.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Polled {
+pub struct PollStats {
     /// Batches that the function answered.
     pub batches: u64,
     /// The size of the largest batch.
@@ -51,26 +51,31 @@ pub struct Polled {
     /// The most concurrent batches.
     pub most_at_once: usize,
     /// Consecutive polls without a message and without a batch in progress.
-    pub idle_looks: u64,
+    pub idle_polls: u64,
 }
 
 /// A mapping.
-pub struct Poller<S> {
+pub struct EventSourceMapping<S> {
     source: S,
-    function: Arc<Function>,
+    function: Arc<ProcessFunction>,
     batch: usize,
     clock: Arc<dyn Clock>,
-    polled: Mutex<Polled>,
+    polled: Mutex<PollStats>,
 }
 
-impl<S: Source> Poller<S> {
+impl<S: Source> EventSourceMapping<S> {
     /// Returns a mapping from `source` to `function`, `batch` messages to an invocation.
-    pub fn new(source: S, function: Arc<Function>, batch: usize, clock: Arc<dyn Clock>) -> Poller<S> {
-        Poller { source, function, batch, clock, polled: Mutex::default() }
+    pub fn new(
+        source: S,
+        function: Arc<ProcessFunction>,
+        batch: usize,
+        clock: Arc<dyn Clock>,
+    ) -> EventSourceMapping<S> {
+        EventSourceMapping { source, function, batch, clock, polled: Mutex::default() }
     }
 
     /// Its statistics so far.
-    pub fn polled(&self) -> Polled {
+    pub fn polled(&self) -> PollStats {
         *self.state()
     }
 
@@ -93,9 +98,9 @@ impl<S: Source> Poller<S> {
             let idle = !received && running.is_empty();
             {
                 let mut state = self.state();
-                state.idle_looks = if idle { state.idle_looks + 1 } else { 0 };
+                state.idle_polls = if idle { state.idle_polls + 1 } else { 0 };
             }
-            let pause = self.clock.sleep(LOOK_AGAIN);
+            let pause = self.clock.sleep(POLL_INTERVAL);
             if running.is_empty() {
                 pause.await;
             } else {
@@ -111,7 +116,7 @@ impl<S: Source> Poller<S> {
             match self.function.invoke(event.clone()).await {
                 Err(InvokeError::Throttled) if !stop.is_set() => {
                     self.state().throttled += 1;
-                    self.clock.sleep(OFFER_AGAIN).await;
+                    self.clock.sleep(RETRY_INTERVAL).await;
                 }
                 answer => break answer,
             }
@@ -132,7 +137,7 @@ impl<S: Source> Poller<S> {
         self.source.delete(batch.into_iter().filter(is_done).collect()).await;
     }
 
-    fn state(&self) -> MutexGuard<'_, Polled> {
+    fn state(&self) -> MutexGuard<'_, PollStats> {
         self.polled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -11,7 +11,7 @@ use stint_core::clock::{Clock, after, between};
 use stint_core::ports::{Concurrency, PortError, PortResult, Throttle};
 use stint_core::worker::WorkerId;
 
-use crate::dice::Dice;
+use crate::random::Random;
 
 /// Requests per second of all Lambda API operations except Invoke, GetFunction and GetPolicy together, in one account
 /// and region. <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
@@ -33,14 +33,14 @@ pub const MAXIMUM_CONCURRENCY: (u32, u32) = (2, 1_000);
 
 /// A setting that takes effect some time after it was written. Writes take effect in the order in which they were made.
 #[derive(Debug)]
-pub struct Lagged<T> {
+pub struct Delayed<T> {
     effective: T,
     pending: VecDeque<(Timestamp, T)>,
 }
 
-impl<T: Copy> Lagged<T> {
-    fn new(effective: T) -> Lagged<T> {
-        Lagged { effective, pending: VecDeque::new() }
+impl<T: Copy> Delayed<T> {
+    fn new(effective: T) -> Delayed<T> {
+        Delayed { effective, pending: VecDeque::new() }
     }
 
     fn write(&mut self, value: T, at: Timestamp) {
@@ -59,12 +59,12 @@ impl<T: Copy> Lagged<T> {
 
 /// A function's reserved concurrency, as the data plane sees it. `None` if it was never set.
 #[derive(Debug)]
-pub struct Reserved(Mutex<Lagged<Option<u32>>>);
+pub struct Reserved(Mutex<Delayed<Option<u32>>>);
 
 impl Reserved {
     /// Returns reserved concurrency with its deployed value.
     pub fn new(deployed: Option<u32>) -> Arc<Reserved> {
-        Arc::new(Reserved(Mutex::new(Lagged::new(deployed))))
+        Arc::new(Reserved(Mutex::new(Delayed::new(deployed))))
     }
 
     /// Returns the value in effect at `now`.
@@ -84,12 +84,12 @@ pub struct MappingSetting {
 
 /// A mapping's setting, as its pollers see it.
 #[derive(Debug)]
-pub struct MappingControl(Mutex<Lagged<MappingSetting>>);
+pub struct MappingControl(Mutex<Delayed<MappingSetting>>);
 
 impl MappingControl {
     /// Returns a mapping with its deployed setting.
     pub fn new(deployed: MappingSetting) -> Arc<MappingControl> {
-        Arc::new(MappingControl(Mutex::new(Lagged::new(deployed))))
+        Arc::new(MappingControl(Mutex::new(Delayed::new(deployed))))
     }
 
     /// Returns the setting in effect at `now`.
@@ -116,7 +116,7 @@ pub struct ControlUsage {
 /// batch would exceed its rate limit.
 pub struct AwsThrottle {
     clock: Arc<dyn Clock>,
-    dice: Dice,
+    random: Random,
     reserved: BTreeMap<WorkerId, Arc<Reserved>>,
     mappings: BTreeMap<WorkerId, Arc<MappingControl>>,
     state: Mutex<State>,
@@ -140,7 +140,7 @@ impl AwsThrottle {
     ) -> AwsThrottle {
         let (tokens, filled_at) = (f64::from(REQUESTS_PER_SECOND), clock.now());
         let state = State { records: BTreeMap::new(), usage: ControlUsage::default(), tokens, filled_at };
-        AwsThrottle { clock, dice: Dice::new(seed, "control plane"), reserved, mappings, state: Mutex::new(state) }
+        AwsThrottle { clock, random: Random::new(seed, "control plane"), reserved, mappings, state: Mutex::new(state) }
     }
 
     /// Returns the requests so far.
@@ -165,7 +165,7 @@ impl AwsThrottle {
         if !granted {
             return Err(PortError::backend(operation.to_owned(), "TooManyRequestsException: rate exceeded"));
         }
-        self.clock.sleep(self.dice.within(REQUEST_TIME)).await;
+        self.clock.sleep(self.random.within(REQUEST_TIME)).await;
         Ok(())
     }
 
@@ -173,13 +173,13 @@ impl AwsThrottle {
         let effective = concurrency.effective(u32::MAX);
         if let Some(reserved) = self.reserved.get(worker) {
             self.request("PutFunctionConcurrency").await?;
-            let at = after(self.clock.now(), self.dice.within(RESERVED_DELAY));
+            let at = after(self.clock.now(), self.random.within(RESERVED_DELAY));
             let value = if concurrency.paused { Some(0) } else { concurrency.limit };
             lock(&reserved.0).write(value, at);
         }
         if let Some(mapping) = self.mappings.get(worker) {
             self.request("UpdateEventSourceMapping").await?;
-            let at = after(self.clock.now(), self.dice.within(MAPPING_DELAY));
+            let at = after(self.clock.now(), self.random.within(MAPPING_DELAY));
             let (least, most) = MAXIMUM_CONCURRENCY;
             let maximum_concurrency = Some(effective.clamp(least, most));
             lock(&mapping.0).write(MappingSetting { enabled: effective > 0, maximum_concurrency }, at);

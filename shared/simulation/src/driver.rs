@@ -18,7 +18,7 @@ const MOST_TURNS_AT_ONE_INSTANT: u32 = 10_000_000;
 
 /// Time cannot advance, because a task works without ever waiting.
 #[derive(Debug, thiserror::Error)]
-#[error("time stands still at {0}: somebody works without ever waiting")]
+#[error("time cannot advance at {0}: a task never waits")]
 pub struct Standstill(Timestamp);
 
 /// Runs `tasks` on `clock` until `end`, and drops the tasks that still run then. Nothing else may move the clock
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_day_passes_in_no_time_and_what_lies_beyond_the_end_does_not_happen() {
+    fn time_jumps_and_stops_at_the_end() {
         let clock = ManualClock::new(Timestamp::UNIX_EPOCH);
         let (counted, sleeper) = (std::cell::Cell::new(0), clock.clone());
         let hourly = async {

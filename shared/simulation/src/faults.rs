@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::dice::Dice;
+use crate::random::Random;
 
 /// A fault that happens at random.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,7 +19,7 @@ pub enum Fault {
     /// The upstream fails, before or after it has charged.
     ServerErrors,
     /// The upstream answers 429, though there are points.
-    Haste,
+    RateLimits,
     /// The upstream refuses a key for minutes, as if its points were used up.
     PointRefusals,
     /// The stores take up to two seconds.
@@ -35,7 +35,7 @@ impl Fault {
     pub const ALL: [(Fault, &'static str); 7] = [
         (Fault::Duplicates, "duplicates"),
         (Fault::ServerErrors, "5xx"),
-        (Fault::Haste, "429-haste"),
+        (Fault::RateLimits, "429-rate"),
         (Fault::PointRefusals, "429-points"),
         (Fault::SlowStore, "slow-store"),
         (Fault::Kills, "kills"),
@@ -46,7 +46,7 @@ impl Fault {
 /// The faults of a run, and how often each of them has happened. Clones share the counts.
 #[derive(Clone, Debug, Default)]
 pub struct Faults {
-    wished: Vec<Fault>,
+    requested: Vec<Fault>,
     happened: Arc<[AtomicU64; Fault::ALL.len()]>,
 }
 
@@ -61,23 +61,23 @@ impl Faults {
         Faults::of(Fault::ALL.iter().map(|(fault, _)| *fault).collect())
     }
 
-    fn of(wished: Vec<Fault>) -> Faults {
-        Faults { wished, happened: Arc::default() }
+    fn of(requested: Vec<Fault>) -> Faults {
+        Faults { requested, happened: Arc::default() }
     }
 
     /// Returns the same faults with counts of zero, for another run.
-    pub fn anew(&self) -> Faults {
-        Faults::of(self.wished.clone())
+    pub fn reset(&self) -> Faults {
+        Faults::of(self.requested.clone())
     }
 
     /// Whether the run has no faults.
     pub fn is_none(&self) -> bool {
-        self.wished.is_empty()
+        self.requested.is_empty()
     }
 
     /// Whether `fault` is among them.
     pub fn has(&self, fault: Fault) -> bool {
-        self.wished.contains(&fault)
+        self.requested.contains(&fault)
     }
 
     /// Returns `per_mille` if `fault` is among them, else 0.
@@ -86,12 +86,12 @@ impl Faults {
     }
 
     /// Returns whether `fault` happens now: in `per_mille` of a thousand cases if it is among them. Counts it.
-    pub fn strike(&self, fault: Fault, per_mille: u32, dice: &Dice) -> bool {
-        let strikes = dice.chance(self.chance(fault, per_mille));
-        if strikes {
+    pub fn happens(&self, fault: Fault, per_mille: u32, random: &Random) -> bool {
+        let happens = random.chance(self.chance(fault, per_mille));
+        if happens {
             self.count(fault, 1);
         }
-        strikes
+        happens
     }
 
     /// Counts a fault that was drawn elsewhere.
@@ -101,8 +101,8 @@ impl Faults {
 
     /// How often each fault of the run has happened, by its name on the command line.
     pub fn happened(&self) -> BTreeMap<&'static str, u64> {
-        let wished = Fault::ALL.into_iter().filter(|(fault, _)| self.has(*fault));
-        wished.map(|(fault, name)| (name, self.happened[fault as usize].load(Ordering::Relaxed))).collect()
+        let requested = Fault::ALL.into_iter().filter(|(fault, _)| self.has(*fault));
+        requested.map(|(fault, name)| (name, self.happened[fault as usize].load(Ordering::Relaxed))).collect()
     }
 
     /// The range of a slow store's latency, from one millisecond to two seconds. `None` if stores are not slow.
@@ -114,11 +114,11 @@ impl Faults {
 /// As on the command line.
 impl fmt::Display for Faults {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let wished = Fault::ALL.iter().filter(|(fault, _)| self.has(*fault)).map(|(_, name)| *name);
-        match self.wished.len() {
+        let requested = Fault::ALL.iter().filter(|(fault, _)| self.has(*fault)).map(|(_, name)| *name);
+        match self.requested.len() {
             0 => formatter.write_str("none"),
             all if all == Fault::ALL.len() => formatter.write_str("all"),
-            _ => formatter.write_str(&wished.collect::<Vec<&str>>().join(",")),
+            _ => formatter.write_str(&requested.collect::<Vec<&str>>().join(",")),
         }
     }
 }
@@ -136,7 +136,7 @@ impl FromStr for Faults {
             let found = Fault::ALL.iter().find(|(_, known)| *known == name.trim());
             found.map(|(fault, _)| *fault).ok_or_else(|| {
                 let known: Vec<&str> = Fault::ALL.iter().map(|(_, name)| *name).collect();
-                format!("'{}' is no fault; there are none, all, or some of {}", name.trim(), known.join(","))
+                format!("'{}' is not a fault; expected none, all, or some of {}", name.trim(), known.join(","))
             })
         };
         let mut faults: Vec<Fault> = text.split(',').map(named).collect::<Result<_, _>>()?;
@@ -152,9 +152,9 @@ mod tests {
 
     #[test]
     fn faults_are_named_one_by_one_or_all_at_once() {
-        let parse = |text: &str| text.parse::<Faults>().unwrap().wished;
-        assert_eq!(parse("none"), Faults::none().wished);
-        assert_eq!(parse("all"), Faults::all().wished);
+        let parse = |text: &str| text.parse::<Faults>().unwrap().requested;
+        assert_eq!(parse("none"), Faults::none().requested);
+        assert_eq!(parse("all"), Faults::all().requested);
         for text in ["none", "all", "duplicates,kills"] {
             assert_eq!(text.parse::<Faults>().unwrap().to_string(), text);
         }
@@ -163,11 +163,11 @@ mod tests {
     }
 
     #[test]
-    fn what_happens_is_counted_and_what_was_not_wished_for_does_not_happen() {
-        let (faults, dice) = ("kills,5xx".parse::<Faults>().unwrap(), Dice::new(1, "test"));
-        assert!(faults.strike(Fault::Kills, 1_000, &dice) && !faults.strike(Fault::Duplicates, 1_000, &dice));
+    fn requested_faults_are_counted_and_others_never_happen() {
+        let (faults, random) = ("kills,5xx".parse::<Faults>().unwrap(), Random::new(1, "test"));
+        assert!(faults.happens(Fault::Kills, 1_000, &random) && !faults.happens(Fault::Duplicates, 1_000, &random));
         faults.clone().count(Fault::Kills, 2);
         assert_eq!(faults.happened(), BTreeMap::from([("kills", 3), ("5xx", 0)]));
-        assert_eq!(faults.anew().happened()["kills"], 0);
+        assert_eq!(faults.reset().happened()["kills"], 0);
     }
 }

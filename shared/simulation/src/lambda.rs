@@ -11,8 +11,8 @@ use stint_core::clock::{Clock, after, between};
 use stint_core::worker::{AnyWorker, Event, Invocation, Outcome, StopSignal, WorkerSpec};
 
 use crate::control_plane::Reserved;
-use crate::dice::Dice;
 use crate::faults::{Fault, Faults};
+use crate::random::Random;
 
 /// Time from the request until the handler starts in an existing environment. (assumed)
 pub const WARM_START: Duration = Duration::from_millis(5);
@@ -47,11 +47,11 @@ pub struct Usage {
 }
 
 /// A deployed worker.
-pub struct Function {
+pub struct SimulatedFunction {
     worker: Arc<dyn AnyWorker>,
     reserved: Option<Arc<Reserved>>,
     clock: Arc<dyn Clock>,
-    dice: Dice,
+    random: Random,
     faults: Faults,
     state: Mutex<State>,
 }
@@ -68,12 +68,12 @@ struct State {
 
 /// A slot of the reserved concurrency. Dropping it frees it.
 pub struct Slot {
-    function: Arc<Function>,
+    function: Arc<SimulatedFunction>,
     cold: bool,
     survives: bool,
 }
 
-impl Function {
+impl SimulatedFunction {
     /// Returns a function that runs `worker`, within `reserved` if it has reserved concurrency.
     pub fn new(
         worker: Arc<dyn AnyWorker>,
@@ -81,9 +81,9 @@ impl Function {
         clock: Arc<dyn Clock>,
         seed: u64,
         faults: &Faults,
-    ) -> Arc<Function> {
-        let dice = Dice::new(seed, worker.spec().name);
-        Arc::new(Function { worker, reserved, clock, dice, faults: faults.clone(), state: Mutex::default() })
+    ) -> Arc<SimulatedFunction> {
+        let random = Random::new(seed, worker.spec().name);
+        Arc::new(SimulatedFunction { worker, reserved, clock, random, faults: faults.clone(), state: Mutex::default() })
     }
 
     /// The specification of the worker.
@@ -154,8 +154,10 @@ impl Slot {
         let timeout = function.worker.spec().timeout;
         let timed_out = after(function.clock.now(), timeout);
         let invocation = Invocation::new(function.clock.clone(), timed_out, StopSignal::default());
-        let killed =
-            function.dice.chance(function.faults.chance(Fault::Kills, KILLS.0)).then(|| function.dice.within(KILLS.1));
+        let killed = function
+            .random
+            .chance(function.faults.chance(Fault::Kills, KILLS.0))
+            .then(|| function.random.within(KILLS.1));
         let end = killed.map_or(timed_out, |killed| after(function.clock.now(), killed).min(timed_out));
         let run = function.worker.invoke(event, &invocation);
         match select(run, function.clock.sleep_until(end)).await {

@@ -15,16 +15,16 @@
 #![warn(missing_docs)]
 
 pub mod control_plane;
-mod dice;
 mod driver;
 mod faults;
 pub mod key_pool;
 pub mod lambda;
 pub mod poller;
 pub mod prices;
+mod random;
 pub mod scheduler;
 pub mod sqs;
 
-pub use dice::Dice;
 pub use driver::{Standstill, run};
 pub use faults::{Fault, Faults};
+pub use random::Random;

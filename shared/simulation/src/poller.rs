@@ -16,7 +16,7 @@ use stint_core::ports::{Delivery, Queue};
 use stint_core::worker::{Disposition, Event, Outcome, retry_delay};
 
 use crate::control_plane::MappingControl;
-use crate::lambda::Function;
+use crate::lambda::SimulatedFunction;
 use crate::sqs::Sqs;
 
 /// Concurrent batches of a mapping when it starts.
@@ -38,7 +38,7 @@ pub const LONG_POLL: Duration = Duration::from_secs(20);
 pub const QUEUE_REQUEST_TIME: Duration = Duration::from_millis(10);
 
 /// Interval between checks of backlog, errors and settings. (assumed)
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Delay before a throttled batch is offered again: the first and the longest. (assumed: documented as "gradually")
 const RETRY_THROTTLED: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
@@ -65,9 +65,9 @@ pub struct MappingUsage {
 }
 
 /// An event source mapping.
-pub struct Mapping {
+pub struct SimulatedMapping {
     queue: Arc<Sqs>,
-    function: Arc<Function>,
+    function: Arc<SimulatedFunction>,
     batch: usize,
     control: Arc<MappingControl>,
     clock: Arc<dyn Clock>,
@@ -85,18 +85,18 @@ struct State {
     usage: MappingUsage,
 }
 
-impl Mapping {
+impl SimulatedMapping {
     /// Returns a mapping from `queue` to `function` with `batch` messages per invocation.
     pub fn new(
         queue: Arc<Sqs>,
-        function: Arc<Function>,
+        function: Arc<SimulatedFunction>,
         batch: usize,
         control: Arc<MappingControl>,
         clock: Arc<dyn Clock>,
-    ) -> Mapping {
+    ) -> SimulatedMapping {
         let usage = MappingUsage::default();
         let state = State { grown: FIRST_POLLERS, pollers: 0, busy: 0, trouble: false, usage };
-        Mapping { queue, function, batch, control, clock, state: Mutex::new(state) }
+        SimulatedMapping { queue, function, batch, control, clock, state: Mutex::new(state) }
     }
 
     /// Its usage so far.
@@ -108,19 +108,19 @@ impl Mapping {
     pub async fn run(&self) {
         let mut pollers = FuturesUnordered::new();
         loop {
-            let wanted = self.look();
+            let wanted = self.check();
             for _ in 0..wanted {
                 pollers.push(self.poll());
             }
-            let next_look = self.clock.sleep(LOOK_EVERY);
+            let next_check = self.clock.sleep(CHECK_INTERVAL);
             if pollers.is_empty() {
-                next_look.await;
+                next_check.await;
                 continue;
             }
-            let mut next_look = next_look;
+            let mut next_check = next_check;
             loop {
-                match select(pollers.next(), next_look).await {
-                    futures::future::Either::Left((Some(()), rest)) => next_look = rest,
+                match select(pollers.next(), next_check).await {
+                    futures::future::Either::Left((Some(()), rest)) => next_check = rest,
                     futures::future::Either::Left((None, rest)) => {
                         rest.await;
                         break;
@@ -140,7 +140,7 @@ impl Mapping {
         if !setting.enabled {
             state.grown = FIRST_POLLERS;
         } else if backlog && !state.trouble && state.pollers > 0 && state.busy >= state.pollers {
-            let step = SCALE_UP_PER_MINUTE / 60.0 * LOOK_EVERY.as_secs_f64();
+            let step = SCALE_UP_PER_MINUTE / 60.0 * CHECK_INTERVAL.as_secs_f64();
             state.grown = (state.grown + step).min(MOST_POLLERS);
         } else if !backlog && state.busy < state.pollers {
             state.grown = (state.grown - 1.0).max(idle);
@@ -163,15 +163,15 @@ impl Mapping {
     }
 
     /// Returns whether this poller is surplus, and then removes it from the count.
-    fn leaves(&self) -> bool {
+    fn is_surplus(&self) -> bool {
         let mut state = self.lock();
-        let leaves = state.pollers > self.target(&state);
-        state.pollers -= u32::from(leaves);
-        leaves
+        let surplus = state.pollers > self.target(&state);
+        state.pollers -= u32::from(surplus);
+        surplus
     }
 
     async fn poll(&self) {
-        while !self.leaves() {
+        while !self.is_surplus() {
             let batch = self.queue.poll(self.batch, LONG_POLL).await;
             if batch.is_empty() {
                 continue;

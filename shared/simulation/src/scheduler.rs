@@ -15,9 +15,9 @@ use stint_core::clock::{Clock, after, between};
 use stint_core::ports::{PortResult, Wakeup, Wakeups};
 use stint_core::worker::{Event, WorkerId};
 
-use crate::dice::Dice;
 use crate::faults::{Fault, Faults};
-use crate::lambda::Function;
+use crate::lambda::SimulatedFunction;
+use crate::random::Random;
 
 /// A schedule fires within this time after it is due.
 pub const PRECISION: Duration = Duration::from_secs(60);
@@ -33,7 +33,7 @@ const RETRIES: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(120
 /// Schedules of one account.
 pub struct Scheduler {
     clock: Arc<dyn Clock>,
-    dice: Dice,
+    random: Random,
     faults: Faults,
     state: Mutex<State>,
 }
@@ -74,7 +74,7 @@ pub struct Fired {
 impl Scheduler {
     /// Returns a scheduler without schedules.
     pub fn new(clock: Arc<dyn Clock>, seed: u64, faults: &Faults) -> Scheduler {
-        Scheduler { clock, dice: Dice::new(seed, "scheduler"), faults: faults.clone(), state: Mutex::default() }
+        Scheduler { clock, random: Random::new(seed, "scheduler"), faults: faults.clone(), state: Mutex::default() }
     }
 
     /// Returns every firing so far.
@@ -83,7 +83,7 @@ impl Scheduler {
     }
 
     /// Invokes the functions that are due, by their worker, for ever.
-    pub async fn run(&self, functions: &[Arc<Function>]) {
+    pub async fn run(&self, functions: &[Arc<SimulatedFunction>]) {
         let mut running = FuturesUnordered::new();
         loop {
             let (sender, changed) = oneshot::channel();
@@ -123,12 +123,12 @@ impl Scheduler {
                 state.schedules.insert(key.clone(), again);
             }
             let (_, name) = key;
-            if self.faults.strike(Fault::Wakeups, LOST, &self.dice) {
+            if self.faults.happens(Fault::Wakeups, LOST, &self.random) {
                 continue;
             }
             let event = Event::Tick { due: schedule.due, wakeup: Some(name.clone()) };
             state.log.push(Fired { name, once: schedule.period.is_none(), due: schedule.due, late });
-            let times = 1 + usize::from(self.faults.strike(Fault::Wakeups, TWICE, &self.dice));
+            let times = 1 + usize::from(self.faults.happens(Fault::Wakeups, TWICE, &self.random));
             fired.extend(std::iter::repeat_n((schedule.worker, event), times));
         }
         fired
@@ -136,7 +136,7 @@ impl Scheduler {
 
     fn fires_at(&self, due: Timestamp) -> Timestamp {
         // The end of the minute is exclusive.
-        after(due.max(self.clock.now()), self.dice.within((Duration::ZERO, PRECISION - Duration::from_millis(1))))
+        after(due.max(self.clock.now()), self.random.within((Duration::ZERO, PRECISION - Duration::from_millis(1))))
     }
 
     fn set(&self, key: Key, schedule: Schedule) {
@@ -154,7 +154,7 @@ impl Scheduler {
 }
 
 /// Makes an asynchronous invocation with its retries. The scheduler does not wait for its outcome.
-async fn invoke(function: &Arc<Function>, event: Event, clock: &Arc<dyn Clock>) {
+async fn invoke(function: &Arc<SimulatedFunction>, event: Event, clock: &Arc<dyn Clock>) {
     for pause in RETRIES.into_iter().map(Some).chain([None]) {
         if let Some(slot) = function.admit()
             && slot.run(event.clone()).await.is_ok()

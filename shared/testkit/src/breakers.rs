@@ -19,8 +19,8 @@ macro_rules! breakers_suite {
             breakers, $run, $world,
             an_upstream_that_never_failed_is_closed
             every_state_is_kept_as_it_is
-            only_who_has_seen_the_record_replaces_it
-            of_many_that_replace_one_record_one_succeeds
+            a_stale_version_replaces_nothing
+            one_of_many_concurrent_writers_succeeds
             upstreams_do_not_share_records
         }
     };
@@ -72,7 +72,7 @@ pub async fn every_state_is_kept_as_it_is(world: &dyn BreakerWorld) -> PortResul
 }
 
 /// A write that names an older version, a newer one or a missing record changes nothing.
-pub async fn only_who_has_seen_the_record_replaces_it(world: &dyn BreakerWorld) -> PortResult<()> {
+pub async fn a_stale_version_replaces_nothing(world: &dyn BreakerWorld) -> PortResult<()> {
     let (one, two) = (world.breakers().await?, world.breakers().await?);
     let [first, second, third] = [1, 2, 3].map(|probes| Circuit { probes, ..Circuit::default() });
     assert!(!one.replace("api", 1, &first).await?, "there is none yet");
@@ -86,7 +86,7 @@ pub async fn only_who_has_seen_the_record_replaces_it(world: &dyn BreakerWorld) 
 }
 
 /// The writers replace the record at the same time, beginning with the first version.
-pub async fn of_many_that_replace_one_record_one_succeeds(world: &dyn BreakerWorld) -> PortResult<()> {
+pub async fn one_of_many_concurrent_writers_succeeds(world: &dyn BreakerWorld) -> PortResult<()> {
     let mut ways: Vec<Arc<dyn Breakers>> = Vec::new();
     for _ in 0..8 {
         ways.push(world.breakers().await?);

@@ -87,7 +87,11 @@ impl Driver {
                     return value;
                 }
                 polls += 1;
-                assert!(polls < MOST_POLLS_AT_ONE_INSTANT, "{} and time stands still", self.standstill("it spins"));
+                assert!(
+                    polls < MOST_POLLS_AT_ONE_INSTANT,
+                    "{}",
+                    self.standstill("a task wakes itself without waiting")
+                );
                 self.pool.run_until_stalled();
             }
             self.pool.run_until_stalled();
@@ -103,9 +107,9 @@ impl Driver {
         match time.next_deadline() {
             Some(deadline) if deadline <= end => time.advance_to(deadline),
             Some(deadline) => {
-                panic!("{}", self.standstill(&format!("the next sleeper waits for {deadline}, past {end}")))
+                panic!("{}", self.standstill(&format!("the next timer fires at {deadline}, after {end}")))
             }
-            None => panic!("{}", self.standstill("nobody sleeps, so that no time will wake it")),
+            None => panic!("{}", self.standstill("no timer is pending")),
         }
     }
 
@@ -131,7 +135,7 @@ impl Companions {
             companion.await;
             running.borrow_mut().remove(&number);
         });
-        assert!(spawned.is_ok(), "the run is over, '{name}' cannot be started any more");
+        assert!(spawned.is_ok(), "the run has ended, '{name}' cannot be started");
     }
 }
 
@@ -176,8 +180,8 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "nobody sleeps, so that no time will wake it; companions that run: a keeper")]
-    fn a_standstill_is_said() {
+    #[should_panic(expected = "no timer is pending; companions that run: a keeper")]
+    fn a_standstill_panics() {
         let clock = ManualClock::new(Timestamp::UNIX_EPOCH);
         let driver = Driver::new(&clock);
         driver.companions().start("a keeper", std::future::pending());
@@ -185,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "the next sleeper waits for")]
+    #[should_panic(expected = "the next timer fires at")]
     fn virtual_time_is_bounded() {
         let clock = ManualClock::new(Timestamp::UNIX_EPOCH);
         let patient = clock.clone();

@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_seed_gives_the_same_and_most_answers_come_out_wrong() {
+    fn mutations_are_deterministic_and_change_most_answers() {
         let whole = br#"{"id":57147396,"name":"Ann","best":95.3}"#;
         let all = |seed| {
             let mut mutations = Mutations::new(seed);

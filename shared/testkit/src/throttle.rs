@@ -12,7 +12,7 @@ macro_rules! throttle_suite {
     ($run:expr, $world:expr) => {
         $crate::expand_suite! {
             throttle, $run, $world,
-            a_worker_that_nobody_throttled_runs_at_its_default
+            an_unthrottled_worker_runs_at_its_default
             what_was_set_is_read
             the_last_writer_wins
             a_pause_holds_whatever_is_set
@@ -30,7 +30,7 @@ const DISCOVER: WorkerId = WorkerId::new("warcraftlogs", "discover");
 const ELSEWHERE: WorkerId = WorkerId::new("poe-stashes", "rank-fetcher");
 
 /// Initially nothing is set and nothing is paused.
-pub async fn a_worker_that_nobody_throttled_runs_at_its_default(world: &dyn ThrottleWorld) -> PortResult<()> {
+pub async fn an_unthrottled_worker_runs_at_its_default(world: &dyn ThrottleWorld) -> PortResult<()> {
     let throttle = world.throttle().await?;
     let concurrency = throttle.read(&FETCHER).await?;
     assert_eq!(concurrency, Concurrency { limit: None, paused: false });

@@ -28,7 +28,7 @@ macro_rules! wakeups_suite {
             wakeups_of_other_workers_are_left_alone
             two_fleets_may_use_the_same_names
             each_worker_has_a_lease_of_its_own
-            a_claimed_wakeup_is_lent_again_after_its_lease
+            a_claimed_wakeup_is_claimable_after_its_lease
             a_recurring_wakeup_is_due_again_after_its_period
             missed_periods_are_not_made_up_for
             a_wakeup_that_was_replaced_while_it_fired_stays
@@ -209,7 +209,7 @@ pub async fn each_worker_has_a_lease_of_its_own(world: &dyn WakeupWorld) -> Port
 }
 
 /// If a host crashes while it fires a wake-up, the wake-up is delayed by the lease, and not lost.
-pub async fn a_claimed_wakeup_is_lent_again_after_its_lease(world: &dyn WakeupWorld) -> PortResult<()> {
+pub async fn a_claimed_wakeup_is_claimable_after_its_lease(world: &dyn WakeupWorld) -> PortResult<()> {
     let wakeups = world.wakeups().await?;
     let Some(source) = world.source().await? else { return Ok(()) };
     wakeups.once("revive", &REVIVER, world.time().now()).await?;

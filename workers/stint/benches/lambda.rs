@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use stint_core::clock::Clock;
 use stint_host::SystemClock;
-use stint_runtime_api::{Function, Launch, Started};
+use stint_runtime_api::{Launch, ProcessFunction, Started};
 
 const WORKERS: [&str; 6] = ["discover", "aggregator", "rank-fetcher", "refresher", "reviver", "db-generator"];
 
@@ -61,7 +61,7 @@ async fn start(worker: &str, program: &str) -> Vec<Started> {
     variables.push((own.0.to_owned(), own.1));
     let launch = Launch { program: PathBuf::from(program), variables, timeout: Duration::from_secs(10) };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let function = Function::new(launch, 1, clock);
+    let function = ProcessFunction::new(launch, 1, clock);
     for _ in 0..STARTS {
         function.start().await.unwrap();
         function.terminate().await;

@@ -14,15 +14,15 @@ pub(crate) const ROLE: &str = "arn:aws:iam::123456789012:role/stint";
 /// The tests of the suites that are not run against the emulator, and why.
 const PASSED_OVER: &[(&str, &str)] = &[
     (
-        "peeking_shows_and_does_not_receive",
+        "peeking_does_not_receive",
         "SQS itself shows no message without receiving it; SqsQueue refuses to peek, and a test of its own says so",
     ),
     (
-        "counts_tell_what_is_where",
+        "each_message_is_counted_once",
         "SQS counts what was given back with a delay as being on loan; a test of its own counts everything else",
     ),
     (
-        "a_stale_receipt_is_passed_over",
+        "a_stale_receipt_is_ignored",
         "moto lets a stale receipt delete the message; SQS does not, and how its answers are taken is a unit test",
     ),
 ];

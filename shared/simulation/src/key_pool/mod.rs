@@ -1,6 +1,6 @@
 //! The ledger of `stint-core` in memory. Each step that a store would commit as one transaction runs under one lock.
 
-mod conservation;
+mod invariants;
 mod parking;
 
 use std::collections::BTreeMap;
@@ -16,16 +16,16 @@ use stint_core::ledger::{
 use stint_core::points::Points;
 use stint_core::ports::{KeyPool, Parked, PortError, PortResult};
 
-use crate::dice::Dice;
 use crate::faults::{Fault, Faults};
-use conservation::Conservation;
+use crate::random::Random;
+use invariants::Invariants;
 use parking::Parking;
 
 /// A key pool in memory. After each step it checks that no point was granted twice or has disappeared. After a
 /// violation every call fails with what did not add up.
 pub struct MemoryKeyPool {
     clock: Arc<dyn Clock>,
-    dice: Dice,
+    random: Random,
     faults: Faults,
     settings: LedgerSettings,
     state: Arc<Mutex<State>>,
@@ -36,7 +36,7 @@ struct State {
     /// The settings of the handle that used the ledger last.
     settings: LedgerSettings,
     windows: BTreeMap<KeyId, Vec<WindowRecord>>,
-    conservation: Conservation,
+    invariants: Invariants,
     parking: Parking,
 }
 
@@ -44,16 +44,16 @@ impl MemoryKeyPool {
     /// Returns a pool without keys.
     pub fn new(settings: LedgerSettings, clock: Arc<dyn Clock>, seed: u64, faults: &Faults) -> MemoryKeyPool {
         let ledger = Ledger::new(settings, BTreeMap::new());
-        let (conservation, parking) = (Conservation::default(), Parking::default());
-        let state = State { ledger, settings, windows: BTreeMap::new(), conservation, parking };
-        let dice = Dice::new(seed, "key pool");
-        MemoryKeyPool { clock, dice, faults: faults.clone(), settings, state: Arc::new(Mutex::new(state)) }
+        let (invariants, parking) = (Invariants::default(), Parking::default());
+        let state = State { ledger, settings, windows: BTreeMap::new(), invariants, parking };
+        let random = Random::new(seed, "key pool");
+        MemoryKeyPool { clock, random, faults: faults.clone(), settings, state: Arc::new(Mutex::new(state)) }
     }
 
     /// Returns another handle to the same pool, as a process with its own settings would have.
-    pub fn beside(&self, settings: LedgerSettings, seed: u64) -> MemoryKeyPool {
+    pub fn another_handle(&self, settings: LedgerSettings, seed: u64) -> MemoryKeyPool {
         let (clock, faults, state) = (self.clock.clone(), self.faults.clone(), self.state.clone());
-        MemoryKeyPool { clock, dice: Dice::new(seed, "key pool"), faults, settings, state }
+        MemoryKeyPool { clock, random: Random::new(seed, "key pool"), faults, settings, state }
     }
 
     /// Returns the status of every key now, without the latency of a store.
@@ -68,8 +68,8 @@ impl MemoryKeyPool {
     }
 
     /// Returns what did not add up after a step, if anything.
-    pub fn broken(&self) -> Option<String> {
-        self.lock().conservation.broken().map(str::to_owned)
+    pub fn violation(&self) -> Option<String> {
+        self.lock().invariants.violation().map(str::to_owned)
     }
 
     /// The number of parked messages.
@@ -85,7 +85,7 @@ impl MemoryKeyPool {
     async fn pass_time(&self) {
         if let Some(latency) = self.faults.store_latency() {
             self.faults.count(Fault::SlowStore, 1);
-            self.clock.sleep(self.dice.within(latency)).await;
+            self.clock.sleep(self.random.within(latency)).await;
         }
     }
 
@@ -94,14 +94,14 @@ impl MemoryKeyPool {
         self.pass_time().await;
         let now = self.clock.now();
         let mut state = self.lock();
-        let State { ledger, settings, windows, conservation, .. } = &mut *state;
+        let State { ledger, settings, windows, invariants, .. } = &mut *state;
         if *settings != self.settings {
             *ledger = Ledger::new(self.settings, ledger.accounts().clone());
             *settings = self.settings;
         }
         let answer = step(ledger, now);
         let changes = ledger.take_changes();
-        conservation.check(ledger, &changes, &self.settings, now).map_err(PortError::Invalid)?;
+        invariants.check(ledger, &changes, &self.settings, now).map_err(PortError::Invalid)?;
         for (key, window) in changes.windows {
             windows.entry(key).or_default().push(window);
         }
@@ -110,9 +110,9 @@ impl MemoryKeyPool {
 
     fn check_grant(&self, key: &KeyId) -> PortResult<()> {
         let mut state = self.lock();
-        let State { ledger, conservation, .. } = &mut *state;
+        let State { ledger, invariants, .. } = &mut *state;
         let Some(account) = ledger.accounts().get(key) else { return Ok(()) };
-        conservation.check_grant(key, account, self.settings.guard).map_err(PortError::Invalid)
+        invariants.check_grant(key, account, self.settings.guard).map_err(PortError::Invalid)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -179,7 +179,7 @@ impl KeyPool for MemoryKeyPool {
             return Ok(Vec::new());
         }
         self.pass_time().await;
-        Ok(self.lock().parking.lend(queue, max, lease, now))
+        Ok(self.lock().parking.claim(queue, max, lease, now))
     }
 
     async fn forget_parked(&self, messages: &[Parked]) -> PortResult<()> {

@@ -16,10 +16,10 @@ pub(super) struct Parking {
     parked: BTreeMap<Place, Parked>,
     /// By queue and id.
     places: HashMap<String, HashMap<String, Place>>,
-    /// Messages that are not leased.
+    /// Messages that are not claimed.
     free: BTreeSet<Place>,
-    /// Leased messages, by the end of their lease.
-    lent: BTreeSet<(Timestamp, Place)>,
+    /// Claimed messages, by the end of the claim's lease.
+    claimed: BTreeSet<(Timestamp, Place)>,
     sequence: u64,
 }
 
@@ -36,7 +36,7 @@ impl Parking {
         self.parked.values()
     }
 
-    /// Parks a message. It replaces a message of the same queue and id, and is not leased.
+    /// Parks a message. It replaces a message of the same queue and id, and is not claimed.
     pub(super) fn park(&mut self, message: &Parked) {
         self.remove(message);
         self.sequence += 1;
@@ -46,21 +46,21 @@ impl Parking {
         self.parked.insert(place, message.clone());
     }
 
-    pub(super) fn lend(&mut self, queue: &str, max: usize, lease: Duration, now: Timestamp) -> Vec<Parked> {
-        while let Some(loan) = self.lent.first().copied().filter(|(until, _)| *until <= now) {
-            self.lent.remove(&loan);
-            self.free.insert(loan.1);
+    pub(super) fn claim(&mut self, queue: &str, max: usize, lease: Duration, now: Timestamp) -> Vec<Parked> {
+        while let Some(ended) = self.claimed.first().copied().filter(|(until, _)| *until <= now) {
+            self.claimed.remove(&ended);
+            self.free.insert(ended.1);
         }
         let lease = lease.min(LONGEST_CLAIM);
-        while let Some(claim) = self.lent.last().copied().filter(|(until, _)| *until > after(now, LONGEST_CLAIM)) {
-            self.lent.remove(&claim);
+        while let Some(claim) = self.claimed.last().copied().filter(|(until, _)| *until > after(now, LONGEST_CLAIM)) {
+            self.claimed.remove(&claim);
             self.free.insert(claim.1);
         }
         let of_queue = |place: &Place| self.parked.get(place).is_some_and(|parked| parked.queue == queue);
         let places: Vec<Place> = self.free.iter().copied().filter(of_queue).take(max).collect();
         for place in &places {
             self.free.remove(place);
-            self.lent.insert((after(now, lease), *place));
+            self.claimed.insert((after(now, lease), *place));
         }
         places.iter().filter_map(|place| self.parked.get(place).cloned()).collect()
     }
@@ -81,7 +81,7 @@ impl Parking {
         let Some(place) = self.places.get_mut(&message.queue).and_then(|ids| ids.remove(&message.id)) else { return };
         self.parked.remove(&place);
         if !self.free.remove(&place) {
-            self.lent.retain(|(_, lent)| *lent != place);
+            self.claimed.retain(|(_, claimed)| *claimed != place);
         }
     }
 }

@@ -20,7 +20,7 @@ fn parked(id: &str, body: &str) -> Parked {
 }
 
 #[test]
-fn the_pool_lends_what_the_ledger_lends_and_keeps_its_windows() {
+fn the_pool_grants_what_the_ledger_grants_and_keeps_its_windows() {
     let (clock, pool) = pool();
     let key = KeyId("a".into());
     block_on(pool.configure(std::slice::from_ref(&key))).unwrap();
@@ -39,7 +39,7 @@ fn the_pool_lends_what_the_ledger_lends_and_keeps_its_windows() {
     let Reservation::Granted(grant) = block_on(pool.reserve(&ask(80))).unwrap() else { panic!("refused") };
     assert!(matches!(block_on(pool.reserve(&ask(1))).unwrap(), Reservation::Refused { .. }));
     block_on(pool.settle(&grant.hold, CallEnd::NotBilled)).unwrap();
-    assert_eq!(pool.look()[0].free, Points::whole(80));
+    assert_eq!(pool.statuses()[0].free, Points::whole(80));
     clock.advance(Duration::from_secs(3_602));
     read(Points::ZERO);
     let windows = pool.history(&key);
@@ -47,27 +47,27 @@ fn the_pool_lends_what_the_ledger_lends_and_keeps_its_windows() {
 }
 
 #[test]
-fn parked_messages_are_lent_oldest_first_and_come_back_when_the_loan_ends() {
+fn parked_messages_are_claimed_oldest_first_and_come_back_after_the_lease() {
     let (clock, pool) = pool();
     block_on(pool.park(&[parked("1", "a"), parked("2", "b"), parked("3", "c")])).unwrap();
-    let lend = || block_on(pool.claim_parked("q", 2, Duration::from_secs(60))).unwrap();
-    let lent = lend();
-    assert_eq!(lent.iter().map(|parked| parked.id.as_str()).collect::<Vec<_>>(), ["1", "2"]);
-    assert_eq!(lend().len(), 1, "what is on loan is not lent again");
-    block_on(pool.forget_parked(&lent[..1])).unwrap();
+    let claim = || block_on(pool.claim_parked("q", 2, Duration::from_secs(60))).unwrap();
+    let claimed = claim();
+    assert_eq!(claimed.iter().map(|parked| parked.id.as_str()).collect::<Vec<_>>(), ["1", "2"]);
+    assert_eq!(claim().len(), 1, "a claimed message is not claimed again");
+    block_on(pool.forget_parked(&claimed[..1])).unwrap();
     clock.advance(Duration::from_secs(60));
-    assert_eq!(lend().len(), 2);
+    assert_eq!(claim().len(), 2);
     assert_eq!(pool.parked(), 2);
     assert!(block_on(pool.claim_parked("other", 9, Duration::from_secs(60))).unwrap().is_empty());
 }
 
 #[test]
-fn what_was_parked_anew_is_not_forgotten() {
+fn a_message_parked_again_is_not_forgotten() {
     let (_, pool) = pool();
     block_on(pool.park(&[parked("1", "all of it")])).unwrap();
-    let lent = block_on(pool.claim_parked("q", 1, Duration::from_secs(60))).unwrap();
+    let claimed = block_on(pool.claim_parked("q", 1, Duration::from_secs(60))).unwrap();
     block_on(pool.park(&[parked("1", "the rest")])).unwrap();
-    block_on(pool.forget_parked(&lent)).unwrap();
+    block_on(pool.forget_parked(&claimed)).unwrap();
     let mut bodies = Vec::new();
     pool.each_parked(|body| bodies.push(body.to_owned()));
     assert_eq!(bodies, ["the rest"]);
@@ -96,30 +96,30 @@ fn closed(limit: u64, spent: u64, unconfirmed: u64, expired: u64) -> WindowRecor
 }
 
 /// Checks the ledger with `account` after a step that closed `windows`.
-fn check(conservation: &mut Conservation, account: Account, windows: Vec<WindowRecord>) -> Result<(), String> {
+fn check(invariants: &mut Invariants, account: Account, windows: Vec<WindowRecord>) -> Result<(), String> {
     let (key, settings) = (KeyId("a".into()), LedgerSettings::without_reserve(Duration::from_secs(3_600)));
     let windows = windows.into_iter().map(|window| (key.clone(), window)).collect();
     let changes = Changes { accounts: [key.clone()].into(), windows, ..Changes::default() };
     let ledger = Ledger::new(settings, BTreeMap::from([(key, account)]));
-    conservation.check(&ledger, &changes, &settings, Timestamp::UNIX_EPOCH)
+    invariants.check(&ledger, &changes, &settings, Timestamp::UNIX_EPOCH)
 }
 
 #[test]
-fn a_key_that_holds_beyond_what_a_reading_shows_adds_up_but_must_not_lend() {
-    let mut conservation = Conservation::default();
-    check(&mut conservation, account(100, 60, 30), vec![]).unwrap();
-    check(&mut conservation, account(100, 80, 30), vec![]).unwrap();
-    let lent = conservation.check_grant(&KeyId("a".into()), &account(100, 80, 30), Points::ZERO).unwrap_err();
-    assert_eq!(lent, "a lent 110 of 100 points, what was spent included");
-    assert_eq!(conservation.broken(), Some(lent.as_str()));
-    assert_eq!(check(&mut conservation, account(100, 90, 1), vec![]), Err(lent), "what is broken stays broken");
+fn a_key_whose_holds_exceed_the_reading_adds_up_but_grants_nothing() {
+    let mut invariants = Invariants::default();
+    check(&mut invariants, account(100, 60, 30), vec![]).unwrap();
+    check(&mut invariants, account(100, 80, 30), vec![]).unwrap();
+    let violation = invariants.check_grant(&KeyId("a".into()), &account(100, 80, 30), Points::ZERO).unwrap_err();
+    assert_eq!(violation, "a has 110 points held or spent, of 100 that may be granted");
+    assert_eq!(invariants.violation(), Some(violation.as_str()));
+    assert_eq!(check(&mut invariants, account(100, 90, 1), vec![]), Err(violation), "a violation stays");
 }
 
 #[test]
 fn a_counter_that_falls_within_a_window_is_noticed() {
-    let mut conservation = Conservation::default();
-    check(&mut conservation, account(100, 60, 30), vec![]).unwrap();
-    assert!(check(&mut conservation, account(100, 59, 30), vec![]).unwrap_err().starts_with("a went back from"));
+    let mut invariants = Invariants::default();
+    check(&mut invariants, account(100, 60, 30), vec![]).unwrap();
+    assert!(check(&mut invariants, account(100, 59, 30), vec![]).unwrap_err().starts_with("a went back from"));
 }
 
 #[test]
@@ -128,12 +128,12 @@ fn a_window_closes_as_it_was_seen_last_and_adds_up() {
     for (window, fault) in [
         (closed(100, 60, 30, 40), None),
         (closed(100, 60, 30, 39), Some("does not add up")),
-        (closed(100, 50, 30, 50), Some("and closed as")),
-        (closed(100, 60, 20, 40), Some("and closed as")),
+        (closed(100, 50, 30, 50), Some("but closed as")),
+        (closed(100, 60, 20, 40), Some("but closed as")),
     ] {
-        let mut conservation = Conservation::default();
-        check(&mut conservation, account(100, 60, 30), vec![]).unwrap();
-        let closed = check(&mut conservation, next(), vec![window]);
+        let mut invariants = Invariants::default();
+        check(&mut invariants, account(100, 60, 30), vec![]).unwrap();
+        let closed = check(&mut invariants, next(), vec![window]);
         match fault {
             None => closed.unwrap(),
             Some(fault) => assert!(closed.unwrap_err().contains(fault), "{fault}"),

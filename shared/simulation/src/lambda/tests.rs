@@ -25,15 +25,15 @@ impl Worker for Sleeper {
     }
 }
 
-fn function(reserved: Option<u32>, faults: &Faults) -> (stint_core::clock::ManualClock, Arc<Function>) {
+fn function(reserved: Option<u32>, faults: &Faults) -> (stint_core::clock::ManualClock, Arc<SimulatedFunction>) {
     let clock = stint_core::clock::ManualClock::new(Timestamp::UNIX_EPOCH);
     let reserved = Reserved::new(reserved);
-    let function = Function::new(Arc::new(Sleeper), Some(reserved), Arc::new(clock.clone()), 1, faults);
+    let function = SimulatedFunction::new(Arc::new(Sleeper), Some(reserved), Arc::new(clock.clone()), 1, faults);
     (clock, function)
 }
 
 /// Runs one invocation after the other, and returns whether each succeeded.
-fn run(clock: &stint_core::clock::ManualClock, function: &Arc<Function>, events: Vec<Event>) -> Vec<bool> {
+fn run(clock: &stint_core::clock::ManualClock, function: &Arc<SimulatedFunction>, events: Vec<Event>) -> Vec<bool> {
     let results = std::cell::RefCell::new(Vec::new());
     let work = async {
         for event in events {
@@ -84,7 +84,7 @@ fn a_time_out_is_a_failure_billed_to_its_end() {
 }
 
 #[test]
-fn kills_come_when_they_are_wished_for() {
+fn kills_happen_only_with_the_fault() {
     let (clock, function) = function(None, &"kills".parse().unwrap());
     let results = run(&clock, &function, (0..1_000).map(|_| seconds(2)).collect());
     let killed = results.iter().filter(|done| !**done).count();

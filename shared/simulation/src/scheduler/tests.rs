@@ -9,17 +9,17 @@ use stint_core::worker::{Invocation, Outcome, Worker, WorkerError, WorkerSpec};
 use super::*;
 use crate::driver;
 
-const NOBODY: WorkerId = WorkerId::new("test", "nobody");
+const ABSENT: WorkerId = WorkerId::new("test", "absent");
 
 static RUNS: AtomicU32 = AtomicU32::new(0);
 
 /// Fails on its first run.
-struct Unlucky;
+struct FailsOnce;
 
-impl Worker for Unlucky {
+impl Worker for FailsOnce {
     const SPEC: WorkerSpec = WorkerSpec {
         fleet: "test",
-        name: "unlucky",
+        name: "fails-once",
         summary: "fails once",
         triggers: &[],
         concurrency: 1,
@@ -40,7 +40,7 @@ fn scheduler(faults: &Faults) -> (ManualClock, Scheduler) {
     (clock, scheduler)
 }
 
-fn run(clock: &ManualClock, scheduler: &Scheduler, functions: &[Arc<Function>], seconds: u64) {
+fn run(clock: &ManualClock, scheduler: &Scheduler, functions: &[Arc<SimulatedFunction>], seconds: u64) {
     let end = after(clock.now(), Duration::from_secs(seconds));
     driver::run(clock, vec![Box::pin(scheduler.run(functions))], end).unwrap();
 }
@@ -52,7 +52,7 @@ fn at(seconds: i64) -> Timestamp {
 #[test]
 fn a_schedule_fires_within_its_minute_and_never_early() {
     let (clock, scheduler) = scheduler(&Faults::none());
-    block_on(scheduler.every("often", &NOBODY, Duration::from_secs(600))).unwrap();
+    block_on(scheduler.every("often", &ABSENT, Duration::from_secs(600))).unwrap();
     run(&clock, &scheduler, &[], 600 * 500);
     let log = scheduler.log();
     assert!((498..=499).contains(&log.len()), "{}", log.len());
@@ -66,15 +66,15 @@ fn a_schedule_fires_within_its_minute_and_never_early() {
 #[test]
 fn a_wake_up_of_the_same_name_is_replaced_and_fires_once() {
     let (clock, scheduler) = scheduler(&Faults::none());
-    block_on(scheduler.once("wake", &NOBODY, at(5_000))).unwrap();
-    block_on(scheduler.once("wake", &NOBODY, at(100))).unwrap();
+    block_on(scheduler.once("wake", &ABSENT, at(5_000))).unwrap();
+    block_on(scheduler.once("wake", &ABSENT, at(100))).unwrap();
     assert_eq!(block_on(scheduler.list()).unwrap().len(), 1);
     run(&clock, &scheduler, &[], 10_000);
     let log = scheduler.log();
     assert_eq!((log.len(), log[0].due, log[0].once), (1, at(100), true));
     assert!(block_on(scheduler.list()).unwrap().is_empty());
-    block_on(scheduler.once("wake", &NOBODY, at(20_000))).unwrap();
-    block_on(scheduler.cancel(&NOBODY.fleet, "wake")).unwrap();
+    block_on(scheduler.once("wake", &ABSENT, at(20_000))).unwrap();
+    block_on(scheduler.cancel(&ABSENT.fleet, "wake")).unwrap();
     run(&clock, &scheduler, &[], 20_000);
     assert_eq!(scheduler.log().len(), 1);
 }
@@ -82,16 +82,16 @@ fn a_wake_up_of_the_same_name_is_replaced_and_fires_once() {
 #[test]
 fn a_failed_invocation_is_tried_again_after_a_minute() {
     let (clock, scheduler) = scheduler(&Faults::none());
-    let function = Function::new(Arc::new(Unlucky), None, Arc::new(clock.clone()), 1, &Faults::none());
-    block_on(scheduler.once("wake", &Unlucky::SPEC.id(), at(0))).unwrap();
+    let function = SimulatedFunction::new(Arc::new(FailsOnce), None, Arc::new(clock.clone()), 1, &Faults::none());
+    block_on(scheduler.once("wake", &FailsOnce::SPEC.id(), at(0))).unwrap();
     run(&clock, &scheduler, std::slice::from_ref(&function), 300);
     assert_eq!((RUNS.load(Ordering::SeqCst), function.usage().failed), (2, 1));
 }
 
 #[test]
-fn wake_ups_are_lost_when_that_is_wished_for() {
+fn wake_ups_are_lost_only_with_the_fault() {
     let (clock, scheduler) = scheduler(&"lost-wakeups".parse().unwrap());
-    block_on(scheduler.every("often", &NOBODY, Duration::from_secs(600))).unwrap();
+    block_on(scheduler.every("often", &ABSENT, Duration::from_secs(600))).unwrap();
     run(&clock, &scheduler, &[], 600 * 1_000);
     let came = scheduler.log().len();
     assert!((850..950).contains(&came), "{came} of 999");

@@ -1,7 +1,7 @@
 //! Amazon SQS, standard queues: at-least-once delivery, out of order, as documented.
 //! <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/standard-queues.html>
 
-mod letter;
+mod message;
 mod state;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,8 +18,8 @@ use stint_core::ports::{
     validate,
 };
 
-use crate::dice::Dice;
 use crate::faults::Faults;
+use crate::random::Random;
 use state::State;
 
 /// The longest retention of a message, which fleets use: the default of 4 days is shorter than a backlog.
@@ -65,7 +65,7 @@ pub struct Sqs {
     name: String,
     settings: SqsSettings,
     clock: Arc<dyn Clock>,
-    dice: Dice,
+    random: Random,
     faults: Faults,
     state: Mutex<State>,
 }
@@ -73,8 +73,8 @@ pub struct Sqs {
 impl Sqs {
     /// Returns an empty queue.
     pub fn new(name: &str, settings: SqsSettings, clock: Arc<dyn Clock>, seed: u64, faults: &Faults) -> Sqs {
-        let dice = Dice::new(seed, "sqs");
-        Sqs { name: name.to_owned(), settings, clock, dice, faults: faults.clone(), state: Mutex::default() }
+        let random = Random::new(seed, "sqs");
+        Sqs { name: name.to_owned(), settings, clock, random, faults: faults.clone(), state: Mutex::default() }
     }
 
     /// Its usage so far.
@@ -85,10 +85,10 @@ impl Sqs {
     /// Returns exact counts of the messages in the queue.
     pub fn exact_counts(&self) -> Counts {
         let mut state = self.lock();
-        state.settle(to_millis(self.clock.now()));
+        state.advance(to_millis(self.clock.now()));
         Counts {
             visible: state.visible.len() as u64,
-            in_flight: state.loans.len() as u64,
+            in_flight: state.in_flight.len() as u64,
             delayed: state.delayed.len() as u64,
             dead_letters: state.dead.len() as u64,
         }
@@ -97,9 +97,9 @@ impl Sqs {
     /// Calls `show` with the body of every message in the queue, dead letters included.
     pub fn each_body(&self, mut show: impl FnMut(&str)) {
         let state = self.lock();
-        let lent = state.loans.values().map(|loan| &loan.letter);
-        for letter in state.visible.iter().chain(state.delayed.values()).chain(lent) {
-            show(&state.bodies.read(letter));
+        let leased = state.in_flight.values().map(|leased| &leased.message);
+        for message in state.visible.iter().chain(state.delayed.values()).chain(leased) {
+            show(&state.bodies.read(message));
         }
         state.dead.iter().for_each(|dead| show(&dead.body));
     }
@@ -129,9 +129,9 @@ impl Sqs {
 
     fn take(&self, state: &mut State, max: usize) -> Vec<Delivery> {
         let now = self.clock.now();
-        state.settle(to_millis(now));
-        let lend = |_| state.lend(now, &self.settings, &self.dice, &self.faults);
-        (0..max.min(MAX_BATCH)).map_while(lend).collect()
+        state.advance(to_millis(now));
+        let receive = |_| state.receive(now, &self.settings, &self.random, &self.faults);
+        (0..max.min(MAX_BATCH)).map_while(receive).collect()
     }
 
     fn seconds(&self) -> u32 {
@@ -161,12 +161,12 @@ impl Queue for Sqs {
         let (now, seconds) = (to_millis(self.clock.now()), self.seconds());
         let mut state = self.lock();
         state.usage.requests += 1;
-        for message in messages {
+        for new in messages {
             state.numbers += 1;
             state.usage.sent += 1;
             let number = state.numbers;
-            let letter = state.bodies.letter(number, &message.body, seconds);
-            state.place(letter, now + message.delay.as_millis() as i64, now);
+            let message = state.bodies.message(number, &new.body, seconds);
+            state.place(message, now + new.delay.as_millis() as i64, now);
         }
         state.wake(messages.len());
         Ok(())
@@ -180,7 +180,7 @@ impl Queue for Sqs {
 
     async fn acknowledge(&self, receipts: &[Receipt]) -> PortResult<()> {
         let mut state = self.lock();
-        state.settle(to_millis(self.clock.now()));
+        state.advance(to_millis(self.clock.now()));
         state.usage.requests += receipts.len().div_ceil(MAX_BATCH) as u64;
         receipts.iter().for_each(|receipt| state.acknowledge(receipt));
         Ok(())
@@ -189,16 +189,16 @@ impl Queue for Sqs {
     async fn release(&self, receipts: &[Receipt], delay: Duration, reason: &str) -> PortResult<()> {
         let now = to_millis(self.clock.now());
         let mut state = self.lock();
-        state.settle(now);
+        state.advance(now);
         state.usage.requests += receipts.len().div_ceil(MAX_BATCH) as u64;
         for receipt in receipts {
-            let Some(letter) = state.take_back(receipt) else { continue };
-            if u32::from(letter.receives) >= self.settings.queue.max_receives {
+            let Some(message) = state.end_flight(receipt) else { continue };
+            if u32::from(message.receives) >= self.settings.queue.max_receives {
                 state.usage.requests += 2;
-                state.bury(&letter, reason.to_owned(), self.clock.now());
+                state.dead_letter(&message, reason.to_owned(), self.clock.now());
             } else {
-                state.explain(&letter, reason);
-                state.place(letter, now + delay.min(MAX_VISIBILITY).as_millis() as i64, now);
+                state.set_reason(&message, reason);
+                state.place(message, now + delay.min(MAX_VISIBILITY).as_millis() as i64, now);
                 state.wake(1);
             }
         }
@@ -208,11 +208,11 @@ impl Queue for Sqs {
     async fn reject(&self, receipt: &Receipt, reason: &str) -> PortResult<()> {
         let now = self.clock.now();
         let mut state = self.lock();
-        state.settle(to_millis(now));
+        state.advance(to_millis(now));
         // One request sends it to the dead-letter queue, another deletes it here.
         state.usage.requests += 2;
-        if let Some(letter) = state.take_back(receipt) {
-            state.bury(&letter, reason.to_owned(), now);
+        if let Some(message) = state.end_flight(receipt) {
+            state.dead_letter(&message, reason.to_owned(), now);
         }
         Ok(())
     }
@@ -233,12 +233,12 @@ impl Queue for Sqs {
 
     async fn peek(&self, max: usize) -> PortResult<Vec<Delivery>> {
         let state = self.lock();
-        let show = |letter: &letter::Letter| Delivery {
-            message_id: format!("m{}", letter.number),
+        let show = |message: &message::StoredMessage| Delivery {
+            message_id: format!("m{}", message.number),
             receipt: Receipt(String::new()),
-            body: state.bodies.read(letter),
-            receive_count: u32::from(letter.receives),
-            sent_at: after(self.settings.started, Duration::from_secs(u64::from(letter.sent_at))),
+            body: state.bodies.read(message),
+            receive_count: u32::from(message.receives),
+            sent_at: after(self.settings.started, Duration::from_secs(u64::from(message.sent_at))),
         };
         Ok(state.visible.iter().take(max).map(show).collect())
     }
@@ -246,8 +246,8 @@ impl Queue for Sqs {
     async fn redrive(&self) -> PortResult<u64> {
         let dead = std::mem::take(&mut self.lock().dead);
         let count = dead.len() as u64;
-        for letter in dead {
-            self.send(&[NewMessage::new(letter.body)]).await?;
+        for dead in dead {
+            self.send(&[NewMessage::new(dead.body)]).await?;
         }
         Ok(count)
     }
@@ -256,10 +256,10 @@ impl Queue for Sqs {
         let mut state = self.lock();
         let mut purged = std::mem::take(&mut state.dead).len();
         if everything {
-            purged += state.visible.len() + state.delayed.len() + state.loans.len();
+            purged += state.visible.len() + state.delayed.len() + state.in_flight.len();
             state.visible.clear();
             state.delayed.clear();
-            state.loans.clear();
+            state.in_flight.clear();
         }
         Ok(purged as u64)
     }

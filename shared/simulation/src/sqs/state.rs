@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use stint_core::clock::{from_millis, to_millis};
 use stint_core::ports::{DeadLetter, Delivery, Receipt};
 
-use super::letter::{Bodies, Letter};
+use super::message::{Bodies, StoredMessage};
 use super::{SqsSettings, SqsUsage};
-use crate::dice::Dice;
 use crate::faults::{Fault, Faults};
+use crate::random::Random;
 
 /// A receive takes any of this many messages at the head: a standard queue keeps the order only approximately.
 /// (assumed)
@@ -22,13 +22,13 @@ const DUPLICATES: u32 = 10;
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) bodies: Bodies,
-    pub(super) visible: VecDeque<Letter>,
+    pub(super) visible: VecDeque<StoredMessage>,
     /// Messages in flight, by receipt.
-    pub(super) loans: BTreeMap<u64, Loan>,
+    pub(super) in_flight: BTreeMap<u64, InFlight>,
     /// When the visibility timeout of each of them ends.
-    lapses: BTreeMap<(i64, u64), ()>,
+    timeouts: BTreeMap<(i64, u64), ()>,
     /// Messages sent or released with a delay, by the end of the delay.
-    pub(super) delayed: BTreeMap<(i64, u64), Letter>,
+    pub(super) delayed: BTreeMap<(i64, u64), StoredMessage>,
     pub(super) dead: Vec<DeadLetter>,
     /// The reason of each message's last release, by the message's number.
     reasons: BTreeMap<u32, String>,
@@ -40,20 +40,22 @@ pub(super) struct State {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Loan {
-    pub(super) letter: Letter,
+pub(super) struct InFlight {
+    pub(super) message: StoredMessage,
     until: i64,
 }
 
 impl State {
     /// Makes the messages visible whose visibility timeout or delay has ended by `now`.
-    pub(super) fn settle(&mut self, now: i64) {
-        while let Some(((until, loan), ())) = self.lapses.first_key_value().filter(|((until, _), ())| *until <= now) {
-            let key = (*until, *loan);
-            self.lapses.remove(&key);
-            if let Some(loan) = self.loans.remove(&key.1) {
+    pub(super) fn advance(&mut self, now: i64) {
+        while let Some(((until, receipt), ())) =
+            self.timeouts.first_key_value().filter(|((until, _), ())| *until <= now)
+        {
+            let key = (*until, *receipt);
+            self.timeouts.remove(&key);
+            if let Some(leased) = self.in_flight.remove(&key.1) {
                 self.usage.lapsed += 1;
-                self.visible.push_back(loan.letter);
+                self.visible.push_back(leased.message);
             }
         }
         while let Some(entry) = self.delayed.first_entry().filter(|entry| entry.key().0 <= now) {
@@ -63,89 +65,89 @@ impl State {
 
     /// The next time at which a message in flight or delayed becomes visible.
     pub(super) fn next_change(&self) -> Option<i64> {
-        let lapse = self.lapses.first_key_value().map(|((until, _), ())| *until);
+        let timeout = self.timeouts.first_key_value().map(|((until, _), ())| *until);
         let delay = self.delayed.first_key_value().map(|((until, _), _)| *until);
-        lapse.into_iter().chain(delay).min()
+        timeout.into_iter().chain(delay).min()
     }
 
     /// Makes a message visible at `visible_at`, or at once if that has passed.
-    pub(super) fn place(&mut self, letter: Letter, visible_at: i64, now: i64) {
+    pub(super) fn place(&mut self, message: StoredMessage, visible_at: i64, now: i64) {
         if visible_at <= now {
-            self.visible.push_back(letter);
+            self.visible.push_back(message);
         } else {
             self.sequence += 1;
-            self.delayed.insert((visible_at, self.sequence), letter);
+            self.delayed.insert((visible_at, self.sequence), message);
         }
     }
 
     /// Receives one message; `None` if none is left. A message received too often is dead-lettered, and an expired one
     /// is dropped.
-    pub(super) fn lend(
+    pub(super) fn receive(
         &mut self,
         now: Timestamp,
         settings: &SqsSettings,
-        dice: &Dice,
+        random: &Random,
         faults: &Faults,
     ) -> Option<Delivery> {
         let millis = to_millis(now);
         loop {
             let reach = (self.visible.len() as u64).min(DISORDER);
-            let index = dice.below(reach) as usize;
-            let mut letter = self.visible.swap_remove_front(index)?;
-            if settings.is_expired(&letter, now) {
+            let index = random.below(reach) as usize;
+            let mut message = self.visible.swap_remove_front(index)?;
+            if settings.is_expired(&message, now) {
                 self.usage.expired += 1;
                 continue;
             }
-            if u32::from(letter.receives) >= settings.queue.max_receives {
-                let reason = self.reasons.remove(&letter.number);
-                let reason = reason.unwrap_or_else(|| format!("received {} times without success", letter.receives));
-                self.bury(&letter, reason, now);
+            if u32::from(message.receives) >= settings.queue.max_receives {
+                let reason = self.reasons.remove(&message.number);
+                let reason = reason.unwrap_or_else(|| format!("received {} times without success", message.receives));
+                self.dead_letter(&message, reason, now);
                 continue;
             }
-            letter.receives += 1;
-            if faults.strike(Fault::Duplicates, DUPLICATES, dice) {
-                self.visible.push_back(letter);
+            message.receives += 1;
+            if faults.happens(Fault::Duplicates, DUPLICATES, random) {
+                self.visible.push_back(message);
             }
             self.sequence += 1;
             let until = millis.saturating_add(settings.queue.visibility_timeout.as_millis() as i64);
-            self.lapses.insert((until, self.sequence), ());
-            self.loans.insert(self.sequence, Loan { letter, until });
+            self.timeouts.insert((until, self.sequence), ());
+            self.in_flight.insert(self.sequence, InFlight { message, until });
             self.usage.received += 1;
             return Some(Delivery {
-                message_id: format!("m{}", letter.number),
+                message_id: format!("m{}", message.number),
                 receipt: Receipt(self.sequence.to_string()),
-                body: self.bodies.read(&letter),
-                receive_count: u32::from(letter.receives),
-                sent_at: settings.sent_at(&letter),
+                body: self.bodies.read(&message),
+                receive_count: u32::from(message.receives),
+                sent_at: settings.sent_at(&message),
             });
         }
     }
 
     /// Takes a message out of flight; `None` if the receipt is stale.
-    pub(super) fn take_back(&mut self, receipt: &Receipt) -> Option<Letter> {
+    pub(super) fn end_flight(&mut self, receipt: &Receipt) -> Option<StoredMessage> {
         let number: u64 = receipt.0.parse().ok()?;
-        let loan = self.loans.remove(&number)?;
-        self.lapses.remove(&(loan.until, number));
-        Some(loan.letter)
+        let leased = self.in_flight.remove(&number)?;
+        self.timeouts.remove(&(leased.until, number));
+        Some(leased.message)
     }
 
     pub(super) fn acknowledge(&mut self, receipt: &Receipt) {
-        if let Some(letter) = self.take_back(receipt) {
-            self.reasons.remove(&letter.number);
+        if let Some(message) = self.end_flight(receipt) {
+            self.reasons.remove(&message.number);
             self.usage.acknowledged += 1;
         }
     }
 
-    pub(super) fn explain(&mut self, letter: &Letter, reason: &str) {
-        self.reasons.insert(letter.number, reason.to_owned());
+    pub(super) fn set_reason(&mut self, message: &StoredMessage, reason: &str) {
+        self.reasons.insert(message.number, reason.to_owned());
     }
 
-    pub(super) fn bury(&mut self, letter: &Letter, reason: String, now: Timestamp) {
-        self.reasons.remove(&letter.number);
+    pub(super) fn dead_letter(&mut self, message: &StoredMessage, reason: String, now: Timestamp) {
+        self.reasons.remove(&message.number);
         self.dead.push(DeadLetter {
-            message_id: format!("m{}", letter.number),
-            body: self.bodies.read(letter),
-            receive_count: u32::from(letter.receives),
+            message_id: format!("m{}", message.number),
+            body: self.bodies.read(message),
+            receive_count: u32::from(message.receives),
             reason,
             dead_lettered_at: now,
         });
@@ -165,11 +167,11 @@ impl State {
 }
 
 impl SqsSettings {
-    fn sent_at(&self, letter: &Letter) -> Timestamp {
-        from_millis(to_millis(self.started) + i64::from(letter.sent_at) * 1_000)
+    fn sent_at(&self, message: &StoredMessage) -> Timestamp {
+        from_millis(to_millis(self.started) + i64::from(message.sent_at) * 1_000)
     }
 
-    fn is_expired(&self, letter: &Letter, now: Timestamp) -> bool {
-        to_millis(now) - to_millis(self.sent_at(letter)) > self.retention.as_millis() as i64
+    fn is_expired(&self, message: &StoredMessage, now: Timestamp) -> bool {
+        to_millis(now) - to_millis(self.sent_at(message)) > self.retention.as_millis() as i64
     }
 }

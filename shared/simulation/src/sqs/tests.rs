@@ -28,7 +28,7 @@ fn receive(sqs: &Sqs, max: usize) -> Vec<Delivery> {
 }
 
 #[test]
-fn a_message_comes_back_with_a_raised_count_and_dies_after_its_last_receive() {
+fn a_message_comes_back_with_a_higher_count_and_is_dead_lettered_after_its_last_receive() {
     let (clock, sqs) = queue(&Faults::none());
     send(&sqs, 1..2);
     for count in 1..=3 {
@@ -86,7 +86,7 @@ fn order_is_not_kept_and_nothing_is_lost() {
 }
 
 #[test]
-fn duplicates_come_when_they_are_wished_for() {
+fn duplicates_happen_only_with_the_fault() {
     let received = |faults: &Faults| {
         let (_, sqs) = queue(faults);
         send(&sqs, 0..1_000);
@@ -98,7 +98,7 @@ fn duplicates_come_when_they_are_wished_for() {
 }
 
 #[test]
-fn what_is_kept_too_long_is_dropped_and_counted() {
+fn an_expired_message_is_dropped_and_counted() {
     let (clock, sqs) = queue(&Faults::none());
     send(&sqs, 0..3);
     clock.advance(RETENTION + Duration::from_secs(1));
@@ -107,7 +107,7 @@ fn what_is_kept_too_long_is_dropped_and_counted() {
 }
 
 #[test]
-fn a_long_poll_answers_at_once_with_a_message_and_empty_after_its_wait() {
+fn a_long_poll_returns_at_once_with_a_message_and_empty_after_its_wait() {
     let (clock, sqs) = queue(&Faults::none());
     let mut poll = Box::pin(sqs.poll(10, Duration::from_secs(20)));
     assert!((&mut poll).now_or_never().is_none());

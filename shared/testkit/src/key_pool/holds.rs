@@ -6,7 +6,7 @@ use stint_core::ledger::{Ask, CallEnd, KeyRefusal, KeyState, LedgerSettings, Res
 use stint_core::points::Points;
 use stint_core::ports::PortResult;
 
-use super::{BEYOND_THE_HOLD, Fixture, LEASE, WINDOW, ask, pool};
+use super::{AFTER_THE_HOLD, Fixture, LEASE, WINDOW, ask, pool};
 use crate::suite::pass;
 use crate::world::KeyPoolWorld;
 
@@ -95,11 +95,11 @@ pub async fn a_hold_ends_by_itself_and_counts_until_a_reading(world: &dyn KeyPoo
     let fixture = Fixture::with_keys(world, &[("a", 100)]).await?;
     let grant = fixture.grant(100).await?;
     assert_eq!(fixture.pool.claim_reading(Points::whole(1), LEASE).await?, None);
-    pass!(world, BEYOND_THE_HOLD);
+    pass!(world, AFTER_THE_HOLD);
     let status = fixture.status("a").await?;
     assert_eq!((status.in_flight, status.unconfirmed, status.free), (0, Points::whole(100), Points::ZERO));
     let claim = fixture.pool.claim_reading(Points::whole(1), LEASE).await?.expect("a reading would help");
-    fixture.pool.observe(&claim, CallEnd::Answered(fixture.reading(100, 25, WINDOW - BEYOND_THE_HOLD))).await?;
+    fixture.pool.observe(&claim, CallEnd::Answered(fixture.reading(100, 25, WINDOW - AFTER_THE_HOLD))).await?;
     let status = fixture.status("a").await?;
     assert_eq!((status.held, status.spent, status.free), (Points::ZERO, Points::whole(25), Points::whole(75)));
     fixture.settle(&grant, CallEnd::Lost).await?;

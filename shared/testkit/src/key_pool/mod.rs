@@ -1,7 +1,7 @@
 //! The conformance suite of the key pool port.
 
+mod clock_changes;
 mod holds;
-mod jumps;
 mod parking;
 mod reading;
 mod scenarios;
@@ -18,6 +18,11 @@ use stint_core::ports::{KeyPool, PortResult};
 
 use crate::world::KeyPoolWorld;
 
+pub use clock_changes::{
+    a_claim_by_a_clock_that_was_ahead_lapses, a_clock_that_is_set_ahead_ends_no_call_that_runs,
+    a_key_read_with_a_clock_ahead_is_read_again, a_limit_from_one_answer_is_read_again,
+    a_lost_call_is_held_for_its_grace, a_reader_whose_clock_was_ahead_closes_no_key,
+};
 pub use holds::{
     a_call_that_was_not_billed_gives_its_points_back, a_grant_is_held_until_it_is_settled,
     a_hold_ends_by_itself_and_counts_until_a_reading, a_key_that_is_not_accepted_rests_until_it_is_resumed,
@@ -25,38 +30,32 @@ pub use holds::{
     an_ask_for_nothing_is_refused, an_ask_that_no_key_can_satisfy_is_unpriceable, only_what_fits_is_granted,
     reservers_never_share_points, the_key_that_resets_first_is_used_first, the_reserve_is_for_priority_asks,
 };
-pub use jumps::{
-    a_claim_by_a_clock_that_was_ahead_lapses, a_clock_that_is_set_ahead_ends_no_call_that_runs,
-    a_key_read_by_a_clock_that_was_ahead_is_read_anew, a_limit_that_one_answer_tells_is_read_again,
-    a_lost_call_is_held_for_its_grace, a_reader_whose_clock_was_ahead_closes_no_key,
-};
 pub use parking::{
-    a_message_that_was_parked_anew_is_not_forgotten, forgotten_messages_are_gone, lists_of_messages_may_be_empty,
-    parked_messages_are_lent_oldest_first, parked_messages_are_lent_to_one_caller_at_a_time,
+    a_message_parked_again_is_not_forgotten, forgotten_messages_are_gone, lists_of_messages_may_be_empty,
+    parked_messages_are_claimed_by_one_caller_at_a_time, parked_messages_are_claimed_oldest_first,
     parking_an_id_again_replaces_it, queues_do_not_share_parked_messages,
 };
 pub use reading::{
-    a_call_that_was_alone_is_priced_for_all_processes, a_claim_lapses_after_its_lease,
-    a_failed_reading_may_be_tried_again, a_hold_is_dropped_by_a_later_reading_only,
-    a_key_is_read_by_one_caller_at_a_time, a_reading_is_not_lent_when_it_would_not_help,
-    a_refused_reading_leaves_a_pause_by_hand_alone, a_refused_reading_rests_the_key, an_unread_key_grants_nothing,
-    spent_never_falls_within_a_window,
+    a_claim_lapses_after_its_lease, a_failed_reading_may_be_tried_again, a_hold_is_dropped_by_a_later_reading_only,
+    a_key_is_read_by_one_caller_at_a_time, a_reading_is_not_granted_when_it_would_not_help,
+    a_refused_reading_does_not_shorten_a_manual_pause, a_refused_reading_rests_the_key,
+    a_single_call_is_priced_for_all_processes, an_unread_key_grants_nothing, spent_never_falls_within_a_window,
 };
 pub use scenarios::{
-    End, Expect, SCENARIOS, Scenario, Step, a_call_that_was_not_billed_after_the_hold_has_ended, a_clock_that_is_ahead,
-    a_clock_that_is_behind, a_death_after_the_call, a_death_between_reserve_and_call,
-    a_death_of_a_process_that_held_everything, a_death_of_a_reader, a_failed_reading,
+    CallOutcome, Expect, SCENARIOS, Scenario, Step, a_call_that_was_not_billed_after_the_hold_has_ended,
+    a_clock_that_is_ahead, a_clock_that_is_behind, a_crash_after_the_call, a_crash_between_reserve_and_call,
+    a_crash_of_a_process_that_held_everything, a_crash_of_a_reader, a_failed_reading,
     a_key_retired_with_a_hold_and_brought_back, a_late_answer_of_the_old_window, a_lost_reply_of_a_reserve,
     a_lost_reply_of_a_reserve_and_a_reading, a_lost_reply_of_a_settlement, a_pause_across_the_reset,
-    a_reader_that_was_thought_dead, a_reading_that_started_before_the_end_of_a_call, a_refusal_and_a_reading,
-    a_replay_that_says_otherwise, a_reset_while_a_call_is_in_flight, a_reset_while_a_call_is_unconfirmed,
-    a_store_reopened_in_mid_flight, an_answer_after_the_hold_has_ended, two_replayers,
+    a_reader_whose_claim_lapsed, a_reading_that_started_before_the_end_of_a_call, a_refusal_and_a_reading,
+    a_replay_with_another_outcome, a_reset_while_a_call_is_in_flight, a_reset_while_a_call_is_unconfirmed,
+    a_store_reopened_in_mid_flight, an_answer_after_the_hold_has_ended, two_processes_replay_one_settlement,
 };
 pub use windows::{
-    a_call_across_the_reset_is_held_in_both_windows, a_forgotten_key_is_read_anew,
+    a_call_across_the_reset_is_held_in_both_windows, a_forgotten_key_must_be_read_again,
     a_late_answer_of_an_old_window_is_ignored, a_new_key_is_unread_and_a_missing_one_is_retired,
     a_paused_key_rests_until_its_time, a_paused_key_stays_paused_in_the_next_window, a_window_that_ends_is_recorded,
-    an_unknown_key_cannot_be_paused, keys_are_listed_soonest_reset_first, windows_are_answered_newest_first,
+    an_unknown_key_cannot_be_paused, keys_are_listed_soonest_reset_first, windows_are_returned_newest_first,
 };
 
 /// The conformance tests of the key pool port: `key_pool_suite!(run, world)`, where `run` runs a future to its end and
@@ -71,11 +70,11 @@ macro_rules! key_pool_suite {
             a_claim_lapses_after_its_lease
             a_failed_reading_may_be_tried_again
             a_refused_reading_rests_the_key
-            a_refused_reading_leaves_a_pause_by_hand_alone
-            a_reading_is_not_lent_when_it_would_not_help
+            a_refused_reading_does_not_shorten_a_manual_pause
+            a_reading_is_not_granted_when_it_would_not_help
             a_hold_is_dropped_by_a_later_reading_only
             spent_never_falls_within_a_window
-            a_call_that_was_alone_is_priced_for_all_processes
+            a_single_call_is_priced_for_all_processes
             a_grant_is_held_until_it_is_settled
             a_second_settlement_does_nothing
             a_call_that_was_not_billed_gives_its_points_back
@@ -90,38 +89,38 @@ macro_rules! key_pool_suite {
             the_key_that_resets_first_is_used_first
             reservers_never_share_points
             a_window_that_ends_is_recorded
-            windows_are_answered_newest_first
+            windows_are_returned_newest_first
             a_call_across_the_reset_is_held_in_both_windows
             a_late_answer_of_an_old_window_is_ignored
             a_paused_key_rests_until_its_time
             a_paused_key_stays_paused_in_the_next_window
             an_unknown_key_cannot_be_paused
-            a_forgotten_key_is_read_anew
+            a_forgotten_key_must_be_read_again
             keys_are_listed_soonest_reset_first
             a_new_key_is_unread_and_a_missing_one_is_retired
             a_lost_call_is_held_for_its_grace
-            a_limit_that_one_answer_tells_is_read_again
-            a_key_read_by_a_clock_that_was_ahead_is_read_anew
+            a_limit_from_one_answer_is_read_again
+            a_key_read_with_a_clock_ahead_is_read_again
             a_reader_whose_clock_was_ahead_closes_no_key
             a_clock_that_is_set_ahead_ends_no_call_that_runs
             a_claim_by_a_clock_that_was_ahead_lapses
-            parked_messages_are_lent_oldest_first
-            parked_messages_are_lent_to_one_caller_at_a_time
+            parked_messages_are_claimed_oldest_first
+            parked_messages_are_claimed_by_one_caller_at_a_time
             parking_an_id_again_replaces_it
             forgotten_messages_are_gone
-            a_message_that_was_parked_anew_is_not_forgotten
+            a_message_parked_again_is_not_forgotten
             queues_do_not_share_parked_messages
             lists_of_messages_may_be_empty
             a_lost_reply_of_a_reserve
             a_lost_reply_of_a_reserve_and_a_reading
             a_lost_reply_of_a_settlement
-            two_replayers
-            a_replay_that_says_otherwise
-            a_death_between_reserve_and_call
-            a_death_after_the_call
-            a_death_of_a_process_that_held_everything
-            a_death_of_a_reader
-            a_reader_that_was_thought_dead
+            two_processes_replay_one_settlement
+            a_replay_with_another_outcome
+            a_crash_between_reserve_and_call
+            a_crash_after_the_call
+            a_crash_of_a_process_that_held_everything
+            a_crash_of_a_reader
+            a_reader_whose_claim_lapsed
             a_failed_reading
             a_reset_while_a_call_is_in_flight
             a_reset_while_a_call_is_unconfirmed
@@ -144,7 +143,7 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 const LEASE: Duration = Duration::from_secs(60);
 
 /// Longer than the call time-out and the ledger's margin together: after it, a hold has ended by itself.
-const BEYOND_THE_HOLD: Duration = Duration::from_secs(40);
+const AFTER_THE_HOLD: Duration = Duration::from_secs(40);
 
 /// A pool with helpers for the suite.
 struct Fixture<'a> {

@@ -11,7 +11,7 @@ use crate::suite::pass;
 use crate::world::KeyPoolWorld;
 
 /// At most `max` messages are leased, the longest-parked first.
-pub async fn parked_messages_are_lent_oldest_first(world: &dyn KeyPoolWorld) -> PortResult<()> {
+pub async fn parked_messages_are_claimed_oldest_first(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let pool = pool(world).await?;
     let now = world.time().now();
     let [young, old, middle] = [(3, "young"), (1, "old"), (2, "middle")]
@@ -27,7 +27,7 @@ pub async fn parked_messages_are_lent_oldest_first(world: &dyn KeyPoolWorld) -> 
 }
 
 /// If the process that leased the messages crashes, they are delayed by the lease.
-pub async fn parked_messages_are_lent_to_one_caller_at_a_time(world: &dyn KeyPoolWorld) -> PortResult<()> {
+pub async fn parked_messages_are_claimed_by_one_caller_at_a_time(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let (one, two) = (pool(world).await?, pool(world).await?);
     let message = parked("1", "body", world.time().now());
     one.park(std::slice::from_ref(&message)).await?;
@@ -59,9 +59,9 @@ pub async fn forgotten_messages_are_gone(world: &dyn KeyPoolWorld) -> PortResult
     let now = world.time().now();
     let kept = parked("2", "kept", after(now, Duration::from_secs(1)));
     pool.park(&[parked("1", "sent", now), kept.clone()]).await?;
-    let lent = pool.claim_parked("work", 1, LEASE).await?;
-    pool.forget_parked(&lent).await?;
-    pool.forget_parked(&lent).await?;
+    let claimed = pool.claim_parked("work", 1, LEASE).await?;
+    pool.forget_parked(&claimed).await?;
+    pool.forget_parked(&claimed).await?;
     assert_eq!(pool.count_parked("work").await?, 1);
     pass!(world, LEASE);
     assert_eq!(pool.claim_parked("work", 10, LEASE).await?, [kept]);
@@ -69,16 +69,16 @@ pub async fn forgotten_messages_are_gone(world: &dyn KeyPoolWorld) -> PortResult
 }
 
 /// This holds even if it was parked at the same instant and with the same body.
-pub async fn a_message_that_was_parked_anew_is_not_forgotten(world: &dyn KeyPoolWorld) -> PortResult<()> {
+pub async fn a_message_parked_again_is_not_forgotten(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let pool = pool(world).await?;
     let now = world.time().now();
-    for anew in [parked("1", "body", now), parked("1", "the rest", after(now, LEASE))] {
+    for again in [parked("1", "body", now), parked("1", "the rest", after(now, LEASE))] {
         pool.park(&[parked("1", "body", now)]).await?;
-        let lent = pool.claim_parked("work", 10, LEASE).await?;
-        pool.park(std::slice::from_ref(&anew)).await?;
-        pool.forget_parked(&lent).await?;
+        let claimed = pool.claim_parked("work", 10, LEASE).await?;
+        pool.park(std::slice::from_ref(&again)).await?;
+        pool.forget_parked(&claimed).await?;
         assert_eq!(pool.count_parked("work").await?, 1);
-        assert_eq!(pool.claim_parked("work", 10, LEASE).await?, std::slice::from_ref(&anew));
+        assert_eq!(pool.claim_parked("work", 10, LEASE).await?, std::slice::from_ref(&again));
     }
     Ok(())
 }

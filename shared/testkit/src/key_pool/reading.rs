@@ -71,7 +71,7 @@ pub async fn a_refused_reading_rests_the_key(world: &dyn KeyPoolWorld) -> PortRe
 }
 
 /// If an operator pauses the key while it is being read, a refused reading does not shorten the pause.
-pub async fn a_refused_reading_leaves_a_pause_by_hand_alone(world: &dyn KeyPoolWorld) -> PortResult<()> {
+pub async fn a_refused_reading_does_not_shorten_a_manual_pause(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let fixture = Fixture::unread(world, &["a"]).await?;
     let claim = fixture.pool.claim_reading(Points::ZERO, LEASE).await?.expect("an unread key");
     let by_hand = after(world.time().now(), WINDOW);
@@ -84,7 +84,7 @@ pub async fn a_refused_reading_leaves_a_pause_by_hand_alone(world: &dyn KeyPoolW
 }
 
 /// A key with enough free points, or with no hold to confirm, is not read.
-pub async fn a_reading_is_not_lent_when_it_would_not_help(world: &dyn KeyPoolWorld) -> PortResult<()> {
+pub async fn a_reading_is_not_granted_when_it_would_not_help(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let fixture = Fixture::with_keys(world, &[("a", 100)]).await?;
     let grant = fixture.grant(50).await?;
     assert_eq!(fixture.pool.claim_reading(Points::whole(60), LEASE).await?, None);
@@ -126,7 +126,7 @@ pub async fn spent_never_falls_within_a_window(world: &dyn KeyPoolWorld) -> Port
 
 /// The counter in a call's own answer and the next counter differ by exactly that call's charge. The process that
 /// measures the charge shares it with all others.
-pub async fn a_call_that_was_alone_is_priced_for_all_processes(world: &dyn KeyPoolWorld) -> PortResult<()> {
+pub async fn a_single_call_is_priced_for_all_processes(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let fixture = Fixture::with_keys(world, &[("a", 100)]).await?;
     let first = fixture.grant(10).await?;
     fixture.settle(&first, CallEnd::Answered(fixture.reading(100, 0, WINDOW))).await?;

@@ -35,7 +35,7 @@ pub enum Step {
     Refuse(u64),
     /// A call is settled. A second settlement of the same call is a retry after a lost reply, or a replay by another
     /// process.
-    Settle(usize, End),
+    Settle(usize, CallOutcome),
     /// All processes that used the store have crashed. The following steps run in a process that has opened it anew.
     Reopen,
     /// This many seconds pass.
@@ -56,7 +56,7 @@ pub enum Step {
 
 /// How a call ends.
 #[derive(Clone, Copy, Debug)]
-pub enum End {
+pub enum CallOutcome {
     /// With this many points spent.
     Answered(u64),
     /// With this many points spent, received this many seconds ago: the settlement comes late.
@@ -94,7 +94,7 @@ pub struct Expect {
 const OPEN: Expect =
     Expect { state: KeyState::Open, spent: 0, held: 0, unconfirmed: 0, in_flight: 0, free: 100, windows: 0 };
 
-use End::{Answered, AnsweredAgo, AnsweredAhead, Lost, NotBilled, Refused};
+use CallOutcome::{Answered, AnsweredAgo, AnsweredAhead, Lost, NotBilled, Refused};
 use Step::{
     Claim, Configure, NoClaim, Observe, ObserveFailed, Pass, Pause, Refuse, Reopen, Reserve, ReserveUnanswered, Settle,
 };
@@ -109,7 +109,7 @@ macro_rules! scenarios {
         $(
             $(#[$doc])*
             pub async fn $name(world: &dyn KeyPoolWorld) -> PortResult<()> {
-                play(stringify!($name), world).await
+                run(stringify!($name), world).await
             }
         )*
     };
@@ -125,23 +125,23 @@ scenarios! {
     a_lost_reply_of_a_settlement: [Reserve(30), Settle(0, Answered(5)), Settle(0, Answered(5))]
         => Expect { spent: 5, held: 30, unconfirmed: 30, free: 65, ..OPEN };
     /// Two processes each settle the call because each assumes that the other has crashed.
-    two_replayers: [Reserve(30), Settle(0, Lost), Reopen, Settle(0, Lost), Reopen, Settle(0, Lost)]
+    two_processes_replay_one_settlement: [Reserve(30), Settle(0, Lost), Reopen, Settle(0, Lost), Reopen, Settle(0, Lost)]
         => Expect { held: 30, unconfirmed: 30, free: 70, ..OPEN };
     /// The first settlement counts: points that were released are not held again.
-    a_replay_that_says_otherwise: [Reserve(30), Settle(0, NotBilled), Reopen, Settle(0, Lost)] => OPEN;
+    a_replay_with_another_outcome: [Reserve(30), Settle(0, NotBilled), Reopen, Settle(0, Lost)] => OPEN;
     /// Nothing was billed. The points are only unavailable until the reading.
-    a_death_between_reserve_and_call: [Reserve(30), Reopen, NoClaim(100), Pass(35), Claim(100), Observe(0, 0)] => OPEN;
+    a_crash_between_reserve_and_call: [Reserve(30), Reopen, NoClaim(100), Pass(35), Claim(100), Observe(0, 0)] => OPEN;
     /// The call was billed, and the reading shows how much.
-    a_death_after_the_call: [Reserve(30), Reopen, Pass(35), Claim(100), Observe(0, 12)]
+    a_crash_after_the_call: [Reserve(30), Reopen, Pass(35), Claim(100), Observe(0, 12)]
         => Expect { spent: 12, free: 88, ..OPEN };
     /// Until the reading, no other process gets the crashed process's points.
-    a_death_of_a_process_that_held_everything: [Reserve(100), Reopen, Refuse(1), Pass(35), Refuse(1)]
+    a_crash_of_a_process_that_held_everything: [Reserve(100), Reopen, Refuse(1), Pass(35), Refuse(1)]
         => Expect { held: 100, unconfirmed: 100, free: 0, ..OPEN };
     /// Its claim lapses, and another process reads.
-    a_death_of_a_reader: [Pass(3_605), Claim(0), Reopen, NoClaim(0), Pass(LEASE.as_secs()), Claim(0), Observe(1, 0)]
+    a_crash_of_a_reader: [Pass(3_605), Claim(0), Reopen, NoClaim(0), Pass(LEASE.as_secs()), Claim(0), Observe(1, 0)]
         => Expect { windows: 1, ..OPEN };
     /// When its late result arrives after another process's reading, it lowers nothing.
-    a_reader_that_was_thought_dead:
+    a_reader_whose_claim_lapsed:
         [Pass(3_605), Claim(0), Pass(LEASE.as_secs()), Reopen, Claim(0), Observe(1, 10), Observe(0, 5)]
         => Expect { spent: 10, free: 90, windows: 1, ..OPEN };
     /// The claim is free at once, for another process too.
@@ -193,26 +193,26 @@ scenarios! {
 }
 
 /// A scenario in progress.
-struct Play<'a> {
+struct ScenarioRun<'a> {
     fixture: Fixture<'a>,
     calls: Vec<Grant>,
     claims: Vec<ReadingClaim>,
     began: jiff::Timestamp,
 }
 
-async fn play(name: &str, world: &dyn KeyPoolWorld) -> PortResult<()> {
+async fn run(name: &str, world: &dyn KeyPoolWorld) -> PortResult<()> {
     let scenario = SCENARIOS.iter().find(|scenario| scenario.name == name).expect("a row of that name");
     let began = world.time().now();
     let fixture = Fixture::with_keys(world, &[("a", 100)]).await?;
-    let mut play = Play { fixture, calls: Vec::new(), claims: Vec::new(), began };
+    let mut run = ScenarioRun { fixture, calls: Vec::new(), claims: Vec::new(), began };
     for step in scenario.steps {
         if let Pass(seconds) = step {
             pass!(world, Duration::from_secs(*seconds));
         } else {
-            play.step(*step).await?;
+            run.step(*step).await?;
         }
     }
-    let (status, windows) = (play.fixture.status("a").await?, play.fixture.pool.windows(&key("a"), 10).await?);
+    let (status, windows) = (run.fixture.status("a").await?, run.fixture.pool.windows(&key("a"), 10).await?);
     let whole = |points: Points| points.micros() / Points::whole(1).micros();
     let seen = Expect {
         state: status.state,
@@ -227,7 +227,7 @@ async fn play(name: &str, world: &dyn KeyPoolWorld) -> PortResult<()> {
     Ok(())
 }
 
-impl Play<'_> {
+impl ScenarioRun<'_> {
     async fn step(&mut self, step: Step) -> PortResult<()> {
         let now = self.fixture.world.time().now();
         let pool = self.fixture.pool.clone();
@@ -235,7 +235,7 @@ impl Play<'_> {
             Reserve(points) => self.calls.push(self.fixture.grant(points).await?),
             ReserveUnanswered(points) => drop(self.fixture.grant(points).await?),
             Refuse(points) => drop(self.fixture.refusal(points).await?),
-            Settle(call, end) => pool.settle(&self.calls[call].hold, self.end(end)).await.map(drop)?,
+            Settle(call, outcome) => pool.settle(&self.calls[call].hold, self.outcome(outcome)).await.map(drop)?,
             Reopen => self.fixture.pool = self.fixture.world.reopen(LedgerSettings::without_reserve(WINDOW)).await?,
             // Not a step of the store: the caller lets the time pass.
             Pass(_) => {}
@@ -256,9 +256,9 @@ impl Play<'_> {
         Ok(())
     }
 
-    fn end(&self, end: End) -> CallEnd {
+    fn outcome(&self, outcome: CallOutcome) -> CallEnd {
         let now = self.fixture.world.time().now();
-        match end {
+        match outcome {
             Answered(spent) => CallEnd::Answered(self.reading(spent, now)),
             AnsweredAgo(spent, seconds) => {
                 CallEnd::Answered(self.reading(spent, before(now, Duration::from_secs(seconds))))

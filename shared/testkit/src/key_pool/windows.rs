@@ -45,7 +45,7 @@ pub async fn a_window_that_ends_is_recorded(world: &dyn KeyPoolWorld) -> PortRes
 }
 
 /// At most as many windows as requested, of the requested key, newest first.
-pub async fn windows_are_answered_newest_first(world: &dyn KeyPoolWorld) -> PortResult<()> {
+pub async fn windows_are_returned_newest_first(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let fixture = Fixture::with_keys(world, &[("a", 100)]).await?;
     for spent in 1..=3 {
         pass!(world, WINDOW + PAST_THE_RESET);
@@ -129,7 +129,7 @@ pub async fn an_unknown_key_cannot_be_paused(world: &dyn KeyPoolWorld) -> PortRe
 }
 
 /// The key must be read before it grants points again, whatever was known of it. A call in flight keeps its hold.
-pub async fn a_forgotten_key_is_read_anew(world: &dyn KeyPoolWorld) -> PortResult<()> {
+pub async fn a_forgotten_key_must_be_read_again(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let fixture = Fixture::with_keys(world, &[("a", 100)]).await?;
     let before = fixture.grant(30).await?;
     assert!(fixture.pool.pause(&key("a"), Some(after(world.time().now(), WINDOW))).await?);

@@ -79,7 +79,7 @@ pub async fn a_delayed_message_waits(world: &dyn QueueWorld) -> PortResult<()> {
 /// Two queues of one store are independent, and a receipt of one has no effect in the other.
 pub async fn queues_do_not_share_messages(world: &dyn QueueWorld) -> PortResult<()> {
     let first = queue(world, 3).await?;
-    let settings = stint_core::ports::QueueSettings { visibility_timeout: super::LOAN, max_receives: 3 };
+    let settings = stint_core::ports::QueueSettings { visibility_timeout: super::VISIBILITY_TIMEOUT, max_receives: 3 };
     let second = world.queue("other-work", settings).await?;
     send(&*first, &["first"]).await?;
     assert_nothing_visible(&*second).await?;
@@ -87,13 +87,13 @@ pub async fn queues_do_not_share_messages(world: &dyn QueueWorld) -> PortResult<
     assert_eq!(receive_one(&*first).await?.body, "first");
     assert_eq!(receive_one(&*second).await?.body, "second");
     assert_eq!(first.purge(true).await?, 1);
-    pass!(world, super::BEYOND_THE_LOAN);
+    pass!(world, super::AFTER_THE_TIMEOUT);
     assert_eq!(receive_one(&*second).await?.body, "second");
     Ok(())
 }
 
 /// Each message counts once: as visible, leased, delayed or dead-lettered.
-pub async fn counts_tell_what_is_where(world: &dyn QueueWorld) -> PortResult<()> {
+pub async fn each_message_is_counted_once(world: &dyn QueueWorld) -> PortResult<()> {
     if !world.counts_are_exact() {
         return Ok(());
     }
@@ -102,27 +102,27 @@ pub async fn counts_tell_what_is_where(world: &dyn QueueWorld) -> PortResult<()>
     let delayed = NewMessage { body: "delayed".into(), delay: Duration::from_secs(60) };
     send(&*queue, &["a", "b", "c", "d", "e"]).await?;
     queue.send(&[delayed]).await?;
-    let lent = receive(&*queue, 3).await?;
-    queue.reject(&lent[0].receipt, "unreadable").await?;
-    queue.release(&[lent[1].receipt.clone()], Duration::from_secs(60), "not now").await?;
+    let leased = receive(&*queue, 3).await?;
+    queue.reject(&leased[0].receipt, "unreadable").await?;
+    queue.release(&[leased[1].receipt.clone()], Duration::from_secs(60), "not now").await?;
     let counts = queue.counts().await?;
     assert_eq!(counts, Counts { visible: 2, in_flight: 1, delayed: 2, dead_letters: 1 });
     assert_eq!(counts.unfinished(), 5);
-    pass!(world, super::BEYOND_THE_LOAN);
+    pass!(world, super::AFTER_THE_TIMEOUT);
     assert_eq!(queue.counts().await?, Counts { visible: 3, in_flight: 0, delayed: 2, dead_letters: 1 });
     Ok(())
 }
 
 /// Peeking shows the visible messages, raises no receive count and removes nothing.
-pub async fn peeking_shows_and_does_not_receive(world: &dyn QueueWorld) -> PortResult<()> {
+pub async fn peeking_does_not_receive(world: &dyn QueueWorld) -> PortResult<()> {
     let queue = queue(world, 1).await?;
     assert_eq!(queue.peek(10).await?, []);
     send(&*queue, &["a", "b", "c"]).await?;
-    let lent = receive_one(&*queue).await?;
+    let leased = receive_one(&*queue).await?;
     for _ in 0..3 {
         let seen = queue.peek(10).await?;
         assert_eq!(seen.len(), 2);
-        assert!(seen.iter().all(|seen| seen.receive_count == 0 && seen.message_id != lent.message_id));
+        assert!(seen.iter().all(|seen| seen.receive_count == 0 && seen.message_id != leased.message_id));
     }
     assert_eq!(queue.peek(1).await?.len(), 1);
     assert_eq!(receive(&*queue, 2).await?.len(), 2);

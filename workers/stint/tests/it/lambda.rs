@@ -9,7 +9,7 @@ use serde_json::Value;
 use stint_core::ports::{NewMessage, Queue, QueueSettings, Throttle};
 use stint_core::worker::StopSignal;
 use stint_embedded::{Embedded, Mode};
-use stint_runtime_api::{Poller, QueueSource};
+use stint_runtime_api::{EventSourceMapping, QueueSource};
 use stint_warcraftlogs::message::QUEUE;
 
 use crate::lambda_stage::{Stage, Workers, check, check_log, clock, run, spec, tick};
@@ -52,7 +52,7 @@ fn a_throttled_batch_waits_and_a_message_that_can_never_succeed_burns_one_receiv
         queue.send(&[NewMessage::new(r#"{"id": 0, "raidsToScrap": {"26": [3]}}"#)]).await.unwrap();
         let function = stage.function(&spec("rank-fetcher"), TIMEOUT, &[]);
         function.reserve(0);
-        let poller = Poller::new(source(&stage), function.clone(), 5, clock());
+        let poller = EventSourceMapping::new(source(&stage), function.clone(), 5, clock());
         let stop = StopSignal::default();
         let watched = async {
             while poller.polled().throttled == 0 {

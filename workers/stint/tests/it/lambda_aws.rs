@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::future::{Either, select};
 use serde_json::{Value, json};
-use stint_runtime_api::{Function, Source};
+use stint_runtime_api::{ProcessFunction, Source};
 use stint_warcraftlogs::message::QUEUE;
 
 use crate::cloud::{Cloud, Emulator};
@@ -140,7 +140,7 @@ fn nobody_is_lost_and_nothing_overspent_whatever_becomes_of_messages_and_functio
 }
 
 /// Calls a function, and kills it once it has started to work. Its next invocation must find everything in order.
-async fn kill_at_work(function: &Function, event: Value) {
+async fn kill_at_work(function: &ProcessFunction, event: Value) {
     let killed = async {
         while !function.kill().await {
             // Often enough not to miss a short invocation.
@@ -152,7 +152,7 @@ async fn kill_at_work(function: &Function, event: Value) {
 }
 
 /// Kills a function up to [`KILLS`] times while it works, and counts the kills.
-async fn kill_again_and_again(function: &Function, kills: &Cell<u32>) {
+async fn kill_again_and_again(function: &ProcessFunction, kills: &Cell<u32>) {
     while kills.get() < KILLS {
         kills.set(kills.get() + u32::from(function.kill().await));
         clock().sleep(KILL_AGAIN).await;

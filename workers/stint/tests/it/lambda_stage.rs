@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use stint_core::clock::Clock;
 use stint_core::worker::{StopSignal, WorkerSpec};
 use stint_host::SystemClock;
-use stint_runtime_api::{Function, Launch, Polled, Poller, Source};
+use stint_runtime_api::{EventSourceMapping, Launch, PollStats, ProcessFunction, Source};
 use tempfile::TempDir;
 
 use crate::kill::upstream;
@@ -42,7 +42,7 @@ pub(crate) struct Stage {
 /// The final state of a fleet.
 pub(crate) struct Ended {
     pub(crate) discovered: BTreeSet<u64>,
-    pub(crate) polled: Polled,
+    pub(crate) polled: PollStats,
     pub(crate) log: Vec<String>,
 }
 
@@ -104,7 +104,12 @@ impl Stage {
     }
 
     /// Returns the function of a worker, with further settings.
-    pub(crate) fn function(&self, worker: &WorkerSpec, timeout: Duration, further: &[(&str, &str)]) -> Arc<Function> {
+    pub(crate) fn function(
+        &self,
+        worker: &WorkerSpec,
+        timeout: Duration,
+        further: &[(&str, &str)],
+    ) -> Arc<ProcessFunction> {
         let mut variables = self.variables.clone();
         variables.retain(|(name, _)| !self.secrets.contains(&name.as_str()));
         if !self.secrets.is_empty() {
@@ -120,7 +125,7 @@ impl Stage {
         ];
         variables.extend(own.iter().chain(further).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let launch = Launch { program: self.bootstrap(), variables, timeout };
-        Function::new(launch, worker.concurrency, clock())
+        ProcessFunction::new(launch, worker.concurrency, clock())
     }
 
     /// Returns a file beside the fleet's folder.
@@ -164,7 +169,7 @@ impl Stage {
         // The reviver's schedule fires before anything is received, so that the operator's limit applies from the
         // start.
         workers.reviver.invoke(tick("reviver")).await.unwrap();
-        let poller = Poller::new(source, workers.rank_fetcher.clone(), 5, clock());
+        let poller = EventSourceMapping::new(source, workers.rank_fetcher.clone(), 5, clock());
         let stop = StopSignal::default();
         let served = async {
             self.serve(workers, &poller, &discovered).await;
@@ -182,13 +187,13 @@ impl Stage {
 
     /// Completes when every player has ranks, or is known to have none. Whenever the queue is idle, the reviver's
     /// schedule fires.
-    async fn serve<S: Source>(&self, workers: &Workers, poller: &Poller<S>, discovered: &BTreeSet<u64>) {
+    async fn serve<S: Source>(&self, workers: &Workers, poller: &EventSourceMapping<S>, discovered: &BTreeSet<u64>) {
         loop {
             let (ranked, dropped) = (self.ids("players"), self.ids("dropped"));
             if discovered.iter().all(|id| ranked.contains(id) || dropped.contains(id)) {
                 return;
             }
-            if poller.polled().idle_looks >= IDLE {
+            if poller.polled().idle_polls >= IDLE {
                 workers.reviver.invoke(tick("reviver")).await.unwrap();
             }
             clock().sleep(LOOK_AGAIN).await;
@@ -198,11 +203,11 @@ impl Stage {
 
 /// The functions of a fleet.
 pub(crate) struct Workers {
-    pub(crate) discover: Arc<Function>,
-    pub(crate) aggregator: Arc<Function>,
-    pub(crate) rank_fetcher: Arc<Function>,
-    pub(crate) reviver: Arc<Function>,
-    pub(crate) db_generator: Arc<Function>,
+    pub(crate) discover: Arc<ProcessFunction>,
+    pub(crate) aggregator: Arc<ProcessFunction>,
+    pub(crate) rank_fetcher: Arc<ProcessFunction>,
+    pub(crate) reviver: Arc<ProcessFunction>,
+    pub(crate) db_generator: Arc<ProcessFunction>,
 }
 
 impl Workers {

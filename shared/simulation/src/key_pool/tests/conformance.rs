@@ -31,7 +31,7 @@ impl World {
 #[async_trait]
 impl KeyPoolWorld for World {
     async fn pool(&self, settings: LedgerSettings) -> PortResult<Arc<dyn KeyPool>> {
-        Ok(Arc::new(self.pool.beside(settings, 2)))
+        Ok(Arc::new(self.pool.another_handle(settings, 2)))
     }
 
     fn time(&self) -> &dyn Time {

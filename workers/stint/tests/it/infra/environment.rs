@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hcl::eval::Evaluate;
 use hcl::{Map, Value, value};
-use stint_runtime_api::{Function, InvokeError, Launch};
+use stint_runtime_api::{InvokeError, Launch, ProcessFunction};
 
 use super::deployed::{
     Deployment, Infra, POE_STASHES, WARCRAFTLOGS, attribute, body, context, field, labelled, module_text, text, text_of,
@@ -124,7 +124,7 @@ fn every_function_starts_with_what_it_is_given() {
             variables.insert("STINT_HOME".to_owned(), folder.path().join("home").display().to_string());
             let variables = variables.into_iter().collect();
             let launch = Launch { program: program.clone(), variables, timeout: Duration::from_secs(30) };
-            let function = Function::new(launch, 1, clock());
+            let function = ProcessFunction::new(launch, 1, clock());
             let answer = function.invoke(tick(&worker)).await;
             let Err(InvokeError::Failed(error)) = answer else { panic!("{fleet}/{worker}: {answer:?}") };
             assert!(

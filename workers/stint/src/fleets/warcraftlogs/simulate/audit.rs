@@ -38,10 +38,10 @@ pub(super) fn report(
         let upstream = fleet.upstream.lock().unwrap_or_else(PoisonError::into_inner);
         (upstream.books(), upstream.options().clone())
     };
-    if let Some(broken) = fleet.pool.broken() {
+    if let Some(broken) = fleet.pool.violation() {
         bail!("the ledger broke its promise: {broken}");
     }
-    for key in fleet.pool.look() {
+    for key in fleet.pool.statuses() {
         check(fleet, &key, &books)?;
     }
     let keys: Vec<KeyResult> =
@@ -278,7 +278,7 @@ fn cloud(scenario: &Scenario, fleet: &SimulatedFleet) -> Cloud {
 /// Returns the faults that occurred. The stand-in counts its own.
 fn faults(scenario: &Scenario, books: &Books) -> BTreeMap<&'static str, u64> {
     scenario.faults.count(Fault::ServerErrors, books.failed_calls);
-    scenario.faults.count(Fault::Haste, books.rate_limited_calls);
+    scenario.faults.count(Fault::RateLimits, books.rate_limited_calls);
     scenario.faults.happened()
 }
 

@@ -76,7 +76,7 @@ pub(super) struct Arguments {
     /// Let each seed draw its own set-up: up to these players, keys, hours and workers, and other resets.
     #[arg(long)]
     vary: bool,
-    /// The faults to simulate: none, all, or some of duplicates,5xx,429-haste,429-points,slow-store,kills,lost-wakeups.
+    /// The faults to simulate: none, all, or some of duplicates,5xx,429-rate,429-points,slow-store,kills,lost-wakeups.
     /// Messages always arrive out of order, as on AWS.
     #[arg(long, default_value = "none")]
     faults: Faults,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use stint_core::points::Points;
-use stint_simulation::{Dice, Faults};
+use stint_simulation::{Faults, Random};
 use stint_warcraftlogs::budget::BudgetStrategy;
 
 /// The most workers in a randomly drawn set-up, unless the scenario names a number.
@@ -33,14 +33,14 @@ pub(super) struct Scenario {
 impl Scenario {
     /// Returns the scenario that its seed draws. Its fault counts start at zero.
     pub(super) fn for_seed(&self) -> Scenario {
-        let scenario = Scenario { faults: self.faults.anew(), ..self.clone() };
+        let scenario = Scenario { faults: self.faults.reset(), ..self.clone() };
         if !self.randomised {
             return scenario;
         }
-        let dice = Dice::new(self.seed, "set-up");
-        let between = |least: u64, most: u64| least + dice.below(most.saturating_sub(least) + 1);
+        let random = Random::new(self.seed, "set-up");
+        let between = |least: u64, most: u64| least + random.below(most.saturating_sub(least) + 1);
         let mut keys = self.keys.clone();
-        let first = dice.below(keys.len() as u64) as usize;
+        let first = random.below(keys.len() as u64) as usize;
         keys.rotate_left(first);
         keys.truncate(between(1, keys.len() as u64) as usize);
         let hours = self.hours.as_secs();
@@ -48,7 +48,7 @@ impl Scenario {
             players: between(u64::from(self.players).div_ceil(2), u64::from(self.players)) as u32,
             hours: Duration::from_secs(between((hours * 3).div_ceil(4), hours)),
             workers: Some(between(1, u64::from(self.workers.unwrap_or(MOST_WORKERS))) as u32),
-            phases: keys.iter().map(|_| dice.below(1_000) as u32).collect(),
+            phases: keys.iter().map(|_| random.below(1_000) as u32).collect(),
             keys: keys.iter().map(|most| Points::whole(between(points(*most).div_ceil(2), points(*most)))).collect(),
             randomised: false,
             ..scenario

@@ -15,8 +15,8 @@ use stint_http::{Breaker, Client, MemoryBreakers, Transport};
 use stint_simulation::Fault;
 use stint_simulation::control_plane::{AwsThrottle, MappingControl, MappingSetting, Reserved};
 use stint_simulation::key_pool::MemoryKeyPool;
-use stint_simulation::lambda::Function;
-use stint_simulation::poller::Mapping;
+use stint_simulation::lambda::SimulatedFunction;
+use stint_simulation::poller::SimulatedMapping;
 use stint_simulation::scheduler::Scheduler;
 use stint_simulation::sqs::{LONGEST_RETENTION, Sqs, SqsSettings};
 use stint_standins::WarcraftLogs;
@@ -73,9 +73,9 @@ pub(super) struct SimulatedFleet {
     pub(super) throttle: Arc<AwsThrottle>,
     pub(super) scheduler: Arc<Scheduler>,
     pub(super) milestones: Arc<MemoryMilestones>,
-    pub(super) functions: Vec<Arc<Function>>,
-    pub(super) fetcher: Arc<Function>,
-    pub(super) mapping: Mapping,
+    pub(super) functions: Vec<Arc<SimulatedFunction>>,
+    pub(super) fetcher: Arc<SimulatedFunction>,
+    pub(super) mapping: SimulatedMapping,
     pub(super) budget: Budget,
     rules: Arc<MemoryRules>,
     settings: Settings,
@@ -128,7 +128,7 @@ impl SimulatedFleet {
             pause: Duration::from_secs(u64::from(settings.wcl_ban_rest_minutes) * 60),
         };
         let function = |worker: Arc<dyn AnyWorker>, reserved: Option<Arc<Reserved>>| {
-            Function::new(worker, reserved, time.clone(), seed, faults)
+            SimulatedFunction::new(worker, reserved, time.clone(), seed, faults)
         };
         let strategy = settings.budget_strategy;
         let fetcher = RankFetcher::new(budget.clone(), stores.clone(), strategy, next_worker.clone());
@@ -149,7 +149,7 @@ impl SimulatedFleet {
             function(Arc::new(NoopGenerator(milestones.clone())), None),
             fetcher.clone(),
         ];
-        let mapping = Mapping::new(queue.clone(), fetcher.clone(), trigger().batch, control, time.clone());
+        let mapping = SimulatedMapping::new(queue.clone(), fetcher.clone(), trigger().batch, control, time.clone());
         Ok(SimulatedFleet {
             clock,
             started,
@@ -207,7 +207,7 @@ impl SimulatedFleet {
 fn options(scenario: &Scenario, settings: &Settings, started: Timestamp) -> Options {
     let window = Duration::from_secs(settings.wcl_window_seconds);
     let faults = if scenario.faults.has(Fault::ServerErrors) { UPSTREAM_FAULTS } else { UpstreamFaults::default() };
-    let rate_limited = scenario.faults.chance(Fault::Haste, HASTE_PER_MILLE);
+    let rate_limited = scenario.faults.chance(Fault::RateLimits, HASTE_PER_MILLE);
     let mut options = Options::with_keys(scenario.seed, scenario.players, &scenario.keys, window, started);
     for (key, phase) in options.keys.iter_mut().zip(&scenario.phases) {
         key.phase = window * *phase / 1_000;

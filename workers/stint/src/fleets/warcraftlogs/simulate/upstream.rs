@@ -8,7 +8,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use stint_core::clock::{Clock, after};
 use stint_http::{Body, RequestLimits, Transport, TransportError};
-use stint_simulation::{Dice, Fault, Faults};
+use stint_simulation::{Fault, Faults, Random};
 use stint_standins::warcraftlogs::Population;
 use stint_warcraftlogs::discovery::{PageResult, PlayerSource, SourceError};
 use stint_warcraftlogs::store::{Claim, Pass};
@@ -59,13 +59,13 @@ impl PlayerSource for RankingSource {
 /// A transport to the API that sometimes refuses a key as if its points were used up.
 pub(super) struct FaultyTransport {
     inner: Arc<dyn Transport>,
-    dice: Dice,
+    random: Random,
     faults: Faults,
 }
 
 impl FaultyTransport {
     pub(super) fn new(inner: Arc<dyn Transport>, seed: u64, faults: &Faults) -> FaultyTransport {
-        FaultyTransport { inner, dice: Dice::new(seed, "refusals"), faults: faults.clone() }
+        FaultyTransport { inner, random: Random::new(seed, "refusals"), faults: faults.clone() }
     }
 }
 
@@ -76,10 +76,10 @@ impl Transport for FaultyTransport {
         request: http::Request<Bytes>,
         limits: RequestLimits,
     ) -> Result<http::Response<Body>, TransportError> {
-        if self.faults.strike(Fault::PointRefusals, REFUSALS, &self.dice) {
+        if self.faults.happens(Fault::PointRefusals, REFUSALS, &self.random) {
             let mut refusal = http::Response::new(Body::whole(Bytes::from_static(b"{\"status\":429}")));
             *refusal.status_mut() = http::StatusCode::TOO_MANY_REQUESTS;
-            refusal.headers_mut().insert(http::header::RETRY_AFTER, self.dice.within(REFUSED_FOR).as_secs().into());
+            refusal.headers_mut().insert(http::header::RETRY_AFTER, self.random.within(REFUSED_FOR).as_secs().into());
             return Ok(refusal);
         }
         self.inner.open(request, limits).await

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use stint_core::clock::{Clock, between};
-use stint_simulation::{Dice, Faults};
+use stint_simulation::{Faults, Random};
 use stint_warcraftlogs::message::PlayerMessage;
 use stint_warcraftlogs::model::PlayerId;
 use stint_warcraftlogs::store::{Backlog, Freshness, PlayerResults, UnitResult};
@@ -23,7 +23,7 @@ pub(super) struct PopulationStores {
     directory: Directory,
     started: Timestamp,
     clock: Arc<dyn Clock>,
-    dice: Dice,
+    random: Random,
     latency: Option<(Duration, Duration)>,
     state: Mutex<State>,
 }
@@ -107,8 +107,15 @@ impl PopulationStores {
     pub(super) fn new(directory: Directory, clock: Arc<dyn Clock>, seed: u64, faults: &Faults) -> PopulationStores {
         let players = vec![PlayerState::default(); directory.len()];
         let state = State { players, others: BTreeMap::new(), totals: Totals::default() };
-        let (started, dice) = (clock.now(), Dice::new(seed, "people"));
-        PopulationStores { directory, started, clock, dice, latency: faults.store_latency(), state: Mutex::new(state) }
+        let (started, random) = (clock.now(), Random::new(seed, "people"));
+        PopulationStores {
+            directory,
+            started,
+            clock,
+            random,
+            latency: faults.store_latency(),
+            state: Mutex::new(state),
+        }
     }
 
     pub(super) fn totals(&self) -> Totals {
@@ -219,7 +226,7 @@ impl PopulationStores {
 
     async fn pass_time(&self) {
         if let Some(latency) = self.latency {
-            self.clock.sleep(self.dice.within(latency)).await;
+            self.clock.sleep(self.random.within(latency)).await;
         }
     }
 

@@ -7,19 +7,19 @@ use futures::future::try_join_all;
 use jiff::SignedDuration;
 use stint_core::ports::{MAX_BATCH, MAX_VISIBILITY, MAX_WAIT, PortResult, Receipt};
 
-use super::{BEYOND_THE_LOAN, LOAN, assert_nothing_visible, bodies, queue, receive, receive_one, send};
+use super::{AFTER_THE_TIMEOUT, VISIBILITY_TIMEOUT, assert_nothing_visible, bodies, queue, receive, receive_one, send};
 use crate::suite::pass;
 use crate::world::QueueWorld;
 
 /// The poller waits between calls; the queue does not.
-pub async fn a_receive_of_an_empty_queue_answers_at_once(world: &dyn QueueWorld) -> PortResult<()> {
+pub async fn a_receive_from_an_empty_queue_returns_at_once(world: &dyn QueueWorld) -> PortResult<()> {
     let queue = queue(world, 3).await?;
     assert_eq!(queue.receive(MAX_BATCH).await?, []);
     Ok(())
 }
 
 /// It ends even if its wait is very long.
-pub async fn a_patient_receive_of_an_empty_queue_comes_to_an_end(world: &dyn QueueWorld) -> PortResult<()> {
+pub async fn a_long_poll_of_an_empty_queue_ends(world: &dyn QueueWorld) -> PortResult<()> {
     let queue = queue(world, 3).await?;
     assert_eq!(queue.receive_patiently(MAX_BATCH, Duration::from_secs(1)).await?, []);
     assert_eq!(queue.receive_patiently(0, MAX_WAIT * 10).await?, []);
@@ -28,16 +28,16 @@ pub async fn a_patient_receive_of_an_empty_queue_comes_to_an_end(world: &dyn Que
 
 /// One call is enough, because it asks every server. Its messages are leased as usual, and it does not wait when
 /// messages are there.
-pub async fn a_patient_receive_brings_what_is_there(world: &dyn QueueWorld) -> PortResult<()> {
+pub async fn a_long_poll_returns_visible_messages(world: &dyn QueueWorld) -> PortResult<()> {
     let queue = queue(world, 3).await?;
     send(&*queue, &["a"]).await?;
-    let lent = queue.receive_patiently(MAX_BATCH, MAX_WAIT * 10).await?;
-    assert_eq!((bodies(&lent), lent[0].receive_count), (["a"].into(), 1));
+    let leased = queue.receive_patiently(MAX_BATCH, MAX_WAIT * 10).await?;
+    assert_eq!((bodies(&leased), leased[0].receive_count), (["a"].into(), 1));
     assert_nothing_visible(&*queue).await
 }
 
 /// `max` is a limit, clamped to a batch.
-pub async fn a_receive_answers_at_most_what_was_asked_for(world: &dyn QueueWorld) -> PortResult<()> {
+pub async fn a_receive_returns_at_most_max_messages(world: &dyn QueueWorld) -> PortResult<()> {
     let queue = queue(world, 3).await?;
     send(&*queue, &["1", "2", "3", "4", "5", "6", "7"]).await?;
     send(&*queue, &["8", "9", "10", "11", "12", "13"]).await?;
@@ -47,7 +47,7 @@ pub async fn a_receive_answers_at_most_what_was_asked_for(world: &dyn QueueWorld
 }
 
 /// While a message is leased, no other receiver gets it.
-pub async fn a_message_is_lent_to_one_receiver_at_a_time(world: &dyn QueueWorld) -> PortResult<()> {
+pub async fn a_message_is_leased_to_one_receiver_at_a_time(world: &dyn QueueWorld) -> PortResult<()> {
     let queue = queue(world, 3).await?;
     send(&*queue, &["a", "b", "c"]).await?;
     let received = receive(&*queue, 3).await?;
@@ -74,11 +74,11 @@ pub async fn two_receivers_never_share_a_message(world: &dyn QueueWorld) -> Port
 
 /// A message that was not acknowledged in time is received again, with another receipt and a count that is higher by
 /// one.
-pub async fn a_loan_that_has_passed_goes_to_the_next_receiver(world: &dyn QueueWorld) -> PortResult<()> {
+pub async fn a_message_is_received_again_after_its_visibility_timeout(world: &dyn QueueWorld) -> PortResult<()> {
     let queue = queue(world, 3).await?;
     send(&*queue, &["a"]).await?;
     let first = receive_one(&*queue).await?;
-    pass!(world, BEYOND_THE_LOAN);
+    pass!(world, AFTER_THE_TIMEOUT);
     let second = receive_one(&*queue).await?;
     assert_eq!(second.message_id, first.message_id);
     assert_eq!(second.body, first.body);
@@ -89,13 +89,13 @@ pub async fn a_loan_that_has_passed_goes_to_the_next_receiver(world: &dyn QueueW
 }
 
 /// An acknowledged message does not come back.
-pub async fn an_acknowledged_message_is_gone(world: &dyn QueueWorld) -> PortResult<()> {
+pub async fn an_acknowledged_message_does_not_come_back(world: &dyn QueueWorld) -> PortResult<()> {
     let queue = queue(world, 3).await?;
     send(&*queue, &["a", "b"]).await?;
     let received = receive(&*queue, 2).await?;
     let receipts: Vec<Receipt> = received.into_iter().map(|delivery| delivery.receipt).collect();
     queue.acknowledge(&receipts).await?;
-    pass!(world, BEYOND_THE_LOAN);
+    pass!(world, AFTER_THE_TIMEOUT);
     assert_nothing_visible(&*queue).await?;
     assert_eq!(queue.dead_letters(10).await?, []);
     Ok(())
@@ -105,27 +105,27 @@ pub async fn an_acknowledged_message_is_gone(world: &dyn QueueWorld) -> PortResu
 pub async fn a_second_acknowledgement_does_nothing(world: &dyn QueueWorld) -> PortResult<()> {
     let queue = queue(world, 3).await?;
     send(&*queue, &["a"]).await?;
-    let lent = receive_one(&*queue).await?;
-    queue.acknowledge(std::slice::from_ref(&lent.receipt)).await?;
-    queue.acknowledge(&[lent.receipt.clone(), lent.receipt]).await?;
+    let leased = receive_one(&*queue).await?;
+    queue.acknowledge(std::slice::from_ref(&leased.receipt)).await?;
+    queue.acknowledge(&[leased.receipt.clone(), leased.receipt]).await?;
     send(&*queue, &["b"]).await?;
     assert_eq!(receive_one(&*queue).await?.body, "b");
     Ok(())
 }
 
 /// After another receiver has taken the message, the old receipt can neither delete nor release nor reject it.
-pub async fn a_stale_receipt_is_passed_over(world: &dyn QueueWorld) -> PortResult<()> {
+pub async fn a_stale_receipt_is_ignored(world: &dyn QueueWorld) -> PortResult<()> {
     let queue = queue(world, 5).await?;
     send(&*queue, &["a"]).await?;
     let stale = receive_one(&*queue).await?.receipt;
-    pass!(world, BEYOND_THE_LOAN);
+    pass!(world, AFTER_THE_TIMEOUT);
     let current = receive_one(&*queue).await?;
     queue.acknowledge(std::slice::from_ref(&stale)).await?;
     queue.release(std::slice::from_ref(&stale), Duration::ZERO, "stale").await?;
     queue.reject(&stale, "stale").await?;
     assert_nothing_visible(&*queue).await?;
     assert_eq!(queue.dead_letters(10).await?, []);
-    pass!(world, BEYOND_THE_LOAN);
+    pass!(world, AFTER_THE_TIMEOUT);
     let next = receive_one(&*queue).await?;
     assert_eq!((next.message_id, next.receive_count), (current.message_id, 3));
     Ok(())
@@ -142,25 +142,25 @@ pub async fn lists_of_receipts_may_be_empty(world: &dyn QueueWorld) -> PortResul
 pub async fn a_released_message_waits_for_its_delay(world: &dyn QueueWorld) -> PortResult<()> {
     let queue = queue(world, 5).await?;
     send(&*queue, &["a"]).await?;
-    let lent = receive_one(&*queue).await?;
-    queue.release(&[lent.receipt], Duration::ZERO, "at once").await?;
-    let lent = receive_one(&*queue).await?;
-    queue.release(&[lent.receipt], LOAN * 2, "later").await?;
-    pass!(world, BEYOND_THE_LOAN);
+    let leased = receive_one(&*queue).await?;
+    queue.release(&[leased.receipt], Duration::ZERO, "at once").await?;
+    let leased = receive_one(&*queue).await?;
+    queue.release(&[leased.receipt], VISIBILITY_TIMEOUT * 2, "later").await?;
+    pass!(world, AFTER_THE_TIMEOUT);
     assert_nothing_visible(&*queue).await?;
-    pass!(world, LOAN);
+    pass!(world, VISIBILITY_TIMEOUT);
     assert_eq!(receive_one(&*queue).await?.body, "a");
     Ok(())
 }
 
 /// A release is not a receive: only receives are counted.
-pub async fn a_message_that_is_given_back_keeps_its_count(world: &dyn QueueWorld) -> PortResult<()> {
+pub async fn a_released_message_keeps_its_receive_count(world: &dyn QueueWorld) -> PortResult<()> {
     let queue = queue(world, 5).await?;
     send(&*queue, &["a"]).await?;
     for count in 1..=3 {
-        let lent = receive_one(&*queue).await?;
-        assert_eq!(lent.receive_count, count);
-        queue.release(&[lent.receipt], Duration::ZERO, "again").await?;
+        let leased = receive_one(&*queue).await?;
+        assert_eq!(leased.receive_count, count);
+        queue.release(&[leased.receipt], Duration::ZERO, "again").await?;
     }
     Ok(())
 }
@@ -169,8 +169,8 @@ pub async fn a_message_that_is_given_back_keeps_its_count(world: &dyn QueueWorld
 pub async fn a_very_long_release_is_clamped(world: &dyn QueueWorld) -> PortResult<()> {
     let queue = queue(world, 5).await?;
     send(&*queue, &["a"]).await?;
-    let lent = receive_one(&*queue).await?;
-    queue.release(&[lent.receipt], MAX_VISIBILITY * 10, "much later").await?;
+    let leased = receive_one(&*queue).await?;
+    queue.release(&[leased.receipt], MAX_VISIBILITY * 10, "much later").await?;
     assert_nothing_visible(&*queue).await?;
     pass!(world, MAX_VISIBILITY + Duration::from_secs(1));
     assert_eq!(receive_one(&*queue).await?.body, "a");
@@ -182,18 +182,18 @@ pub async fn a_very_long_release_is_clamped(world: &dyn QueueWorld) -> PortResul
 pub async fn a_clock_that_is_set_back_hides_no_message(world: &dyn QueueWorld) -> PortResult<()> {
     for back in [30, 90, 2 * 3_600, 3 * 86_400] {
         let queue = queue(world, 9).await?;
-        send(&*queue, &["given back", "lent"]).await?;
-        let lent = receive(&*queue, 2).await?;
-        let given_back = lent.iter().find(|delivery| delivery.body == "given back").expect("the message");
-        queue.release(std::slice::from_ref(&given_back.receipt), LOAN, "a test").await?;
+        send(&*queue, &["released", "leased"]).await?;
+        let leased = receive(&*queue, 2).await?;
+        let released = leased.iter().find(|delivery| delivery.body == "released").expect("the message");
+        queue.release(std::slice::from_ref(&released.receipt), VISIBILITY_TIMEOUT, "a test").await?;
         send(&*queue, &["sent"]).await?;
         if !world.time().jump(SignedDuration::from_secs(-back)) {
             return Ok(());
         }
         assert_eq!(bodies(&receive(&*queue, 1).await?), ["sent"].into(), "set back by {back} s");
-        pass!(world, BEYOND_THE_LOAN);
+        pass!(world, AFTER_THE_TIMEOUT);
         let all = receive(&*queue, 3).await?;
-        assert_eq!(bodies(&all), ["given back", "lent", "sent"].into(), "set back by {back} s");
+        assert_eq!(bodies(&all), ["released", "leased", "sent"].into(), "set back by {back} s");
         let receipts: Vec<Receipt> = all.into_iter().map(|delivery| delivery.receipt).collect();
         queue.acknowledge(&receipts).await?;
     }

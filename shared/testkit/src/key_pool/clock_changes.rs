@@ -8,7 +8,7 @@ use stint_core::ledger::{CallEnd, Doubt, KeyState, LedgerSettings, Reservation};
 use stint_core::points::Points;
 use stint_core::ports::{Parked, PortResult};
 
-use super::{BEYOND_THE_HOLD, Fixture, LEASE, WINDOW, ask, key, pool};
+use super::{AFTER_THE_HOLD, Fixture, LEASE, WINDOW, ask, key, pool};
 use crate::suite::pass;
 use crate::world::KeyPoolWorld;
 
@@ -42,7 +42,7 @@ pub async fn a_lost_call_is_held_for_its_grace(world: &dyn KeyPoolWorld) -> Port
 }
 
 /// Until a second reading confirms it, the lower limit counts, but no message is refused as unpriceable because of it.
-pub async fn a_limit_that_one_answer_tells_is_read_again(world: &dyn KeyPoolWorld) -> PortResult<()> {
+pub async fn a_limit_from_one_answer_is_read_again(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let fixture = Fixture::with_keys(world, &[("a", 100)]).await?;
     let grant = fixture.grant(10).await?;
     fixture.settle(&grant, CallEnd::Answered(fixture.reading(3, 0, WINDOW))).await?;
@@ -58,7 +58,7 @@ pub async fn a_limit_that_one_answer_tells_is_read_again(world: &dyn KeyPoolWorl
 }
 
 /// The key's reset seems to be further away than a window is long.
-pub async fn a_key_read_by_a_clock_that_was_ahead_is_read_anew(world: &dyn KeyPoolWorld) -> PortResult<()> {
+pub async fn a_key_read_with_a_clock_ahead_is_read_again(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let fixture = Fixture::with_keys(world, &[("a", 100)]).await?;
     jump!(world, AN_HOUR * -2);
     let status = fixture.status("a").await?;
@@ -91,7 +91,7 @@ pub async fn a_clock_that_is_set_ahead_ends_no_call_that_runs(world: &dyn KeyPoo
     let claim = patient.claim_reading(Points::ZERO, LEASE).await?.expect("its window seems to be over");
     patient.observe(&claim, CallEnd::Answered(fixture.reading(100, 0, WINDOW))).await?;
     assert_eq!(patient.keys().await?.remove(0).held, Points::whole(100));
-    pass!(world, GRACE + BEYOND_THE_HOLD);
+    pass!(world, GRACE + AFTER_THE_HOLD);
     let claim = patient.claim_reading(Points::whole(1), LEASE).await?.expect("the call is over");
     patient.observe(&claim, CallEnd::Answered(fixture.reading(100, 99, WINDOW / 2))).await?;
     assert_eq!(patient.keys().await?.remove(0).free, Points::whole(1));

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 /// A message as the queue stores it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Letter {
+pub(super) struct StoredMessage {
     /// The message's id.
     pub(super) number: u32,
     /// The index of the body's form.
@@ -27,7 +27,7 @@ pub(super) struct Bodies {
 
 impl Bodies {
     /// Returns a message with this body.
-    pub(super) fn letter(&mut self, number: u32, body: &str, sent_at: u32) -> Letter {
+    pub(super) fn message(&mut self, number: u32, body: &str, sent_at: u32) -> StoredMessage {
         let (before, value, behind) = cut(body);
         let key = match behind {
             // No body contains a zero byte: JSON escapes it.
@@ -40,15 +40,15 @@ impl Bodies {
             self.known.insert(key.into(), form);
             form
         });
-        Letter { number, body: form, value, sent_at, receives: 0 }
+        StoredMessage { number, body: form, value, sent_at, receives: 0 }
     }
 
-    /// Returns the body of `letter`.
-    pub(super) fn read(&self, letter: &Letter) -> String {
-        let Some((before, behind)) = self.forms.get(letter.body as usize) else { return String::new() };
+    /// Returns the body of `message`.
+    pub(super) fn read(&self, message: &StoredMessage) -> String {
+        let Some((before, behind)) = self.forms.get(message.body as usize) else { return String::new() };
         match behind {
             Some(behind) => {
-                let value = letter.value.to_string();
+                let value = message.value.to_string();
                 [before, value.as_str(), behind].concat()
             }
             None => before.to_string(),
@@ -59,7 +59,7 @@ impl Bodies {
 /// Splits a body at its first number: `{"id":`, `7`, `,"raids":{}}`. A number that would be written back differently
 /// stays in the text.
 fn cut(body: &str) -> (&str, u32, Option<&str>) {
-    let Some(start) = body.find(|letter: char| letter.is_ascii_digit()) else { return (body, 0, None) };
+    let Some(start) = body.find(|character: char| character.is_ascii_digit()) else { return (body, 0, None) };
     let length = body[start..].bytes().take_while(u8::is_ascii_digit).count();
     let digits = &body[start..start + length];
     let plain = digits == "0" || !digits.starts_with('0');
@@ -77,16 +77,16 @@ mod tests {
     fn every_body_is_read_back_as_it_was_written() {
         let mut bodies = Bodies::default();
         for body in ["{}", "", "7", "007", "0", "a0b1", "99999999999999", r#"{"id":57147396,"raids":{"26":[3]}}"#] {
-            let letter = bodies.letter(1, body, 0);
-            assert_eq!(bodies.read(&letter), body);
+            let message = bodies.message(1, body, 0);
+            assert_eq!(bodies.read(&message), body);
         }
         let forms = bodies.forms.len();
-        bodies.letter(1, r#"{"id":8,"raids":{"26":[3]}}"#, 0);
+        bodies.message(1, r#"{"id":8,"raids":{"26":[3]}}"#, 0);
         assert_eq!(bodies.forms.len(), forms, "a form is kept once");
     }
 
     #[test]
-    fn a_letter_is_small() {
-        assert_eq!(std::mem::size_of::<Letter>(), 20);
+    fn a_stored_message_is_small() {
+        assert_eq!(std::mem::size_of::<StoredMessage>(), 20);
     }
 }

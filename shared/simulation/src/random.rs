@@ -8,18 +8,19 @@ const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// A pseudo-random sequence for one purpose (SplitMix64 over a counter).
 ///
-/// Every part of the model has its own dice. If one part draws more numbers, the numbers of the others do not change.
+/// Every part of the model has its own sequence. If one part draws more numbers, the numbers of the others do not
+/// change.
 #[derive(Debug)]
-pub struct Dice {
+pub struct Random {
     base: u64,
     drawn: AtomicU64,
 }
 
-impl Dice {
-    /// Returns the dice of `purpose` in a run with `seed`.
-    pub fn new(seed: u64, purpose: &str) -> Dice {
+impl Random {
+    /// Returns the sequence of `purpose` in a run with `seed`.
+    pub fn new(seed: u64, purpose: &str) -> Random {
         let base = purpose.bytes().fold(mix(seed ^ GOLDEN), |hash, byte| mix(hash ^ u64::from(byte)));
-        Dice { base, drawn: AtomicU64::new(0) }
+        Random { base, drawn: AtomicU64::new(0) }
     }
 
     /// Returns the next 64 bits.
@@ -59,8 +60,8 @@ mod tests {
     #[test]
     fn the_same_seed_and_purpose_draw_the_same() {
         let draw = |seed, purpose| {
-            let dice = Dice::new(seed, purpose);
-            [dice.bits(), dice.bits()]
+            let random = Random::new(seed, purpose);
+            [random.bits(), random.bits()]
         };
         assert_eq!(draw(1, "queue"), draw(1, "queue"));
         assert_ne!(draw(1, "queue"), draw(2, "queue"));
@@ -69,10 +70,10 @@ mod tests {
 
     #[test]
     fn draws_keep_to_their_range() {
-        let dice = Dice::new(1, "test");
+        let random = Random::new(1, "test");
         let range = (Duration::from_millis(5), Duration::from_millis(7));
-        let drawn: std::collections::BTreeSet<u128> = (0..200).map(|_| dice.within(range).as_millis()).collect();
+        let drawn: std::collections::BTreeSet<u128> = (0..200).map(|_| random.within(range).as_millis()).collect();
         assert_eq!(drawn, [5, 6, 7].into());
-        assert!((0..100).all(|_| !dice.chance(0)) && (0..100).all(|_| dice.chance(1_000)));
+        assert!((0..100).all(|_| !random.chance(0)) && (0..100).all(|_| random.chance(1_000)));
     }
 }

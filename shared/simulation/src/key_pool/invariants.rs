@@ -17,10 +17,10 @@ const RECOUNT_EVERY: u64 = 64;
 
 /// Each key's account after its last step, and the first equation that was violated.
 #[derive(Debug, Default)]
-pub(super) struct Conservation {
+pub(super) struct Invariants {
     seen: BTreeMap<KeyId, Seen>,
     steps: u64,
-    broken: Option<String>,
+    violation: Option<String>,
 }
 
 /// A key's open window.
@@ -40,10 +40,10 @@ struct Count {
     in_flight: u64,
 }
 
-impl Conservation {
+impl Invariants {
     /// The first violation. Every later check fails with it.
-    pub(super) fn broken(&self) -> Option<&str> {
-        self.broken.as_deref()
+    pub(super) fn violation(&self) -> Option<&str> {
+        self.violation.as_deref()
     }
 
     /// Checks every window that a step closed and every account that it changed, as listed in `changes`.
@@ -66,20 +66,20 @@ impl Conservation {
     /// Checks after a grant that spent and held points together do not exceed the limit less the guard.
     pub(super) fn check_grant(&mut self, key: &KeyId, account: &Account, guard: Points) -> Result<(), String> {
         let (limit, committed) = (account.limit.unwrap_or_default(), account.spent.saturating_add(count(account).held));
-        let lendable = limit.saturating_sub(guard);
-        let checked = if committed <= lendable {
+        let grantable = limit.saturating_sub(guard);
+        let checked = if committed <= grantable {
             Ok(())
         } else {
-            Err(format!("{key} lent {committed} of {lendable} points, what was spent included"))
+            Err(format!("{key} has {committed} points held or spent, of {grantable} that may be granted"))
         };
         self.keep(checked)
     }
 
     fn keep(&mut self, checked: Result<(), String>) -> Result<(), String> {
-        if let (None, Err(reason)) = (&self.broken, checked) {
-            self.broken = Some(reason);
+        if let (None, Err(reason)) = (&self.violation, checked) {
+            self.violation = Some(reason);
         }
-        self.broken.clone().map_or(Ok(()), Err)
+        self.violation.clone().map_or(Ok(()), Err)
     }
 
     /// Checks that `limit + overspent = spent + expired`, and that the record matches the window as it was last seen.
@@ -91,7 +91,9 @@ impl Conservation {
         let recorded =
             Seen { window: window.window, limit: window.limit, spent: window.spent, held: window.unconfirmed };
         match self.seen.get(key) {
-            Some(seen) if *seen != recorded => Err(format!("a window of {key} was {seen:?}, and closed as {window:?}")),
+            Some(seen) if *seen != recorded => {
+                Err(format!("a window of {key} was last seen as {seen:?}, but closed as {window:?}"))
+            }
             _ => Ok(()),
         }
     }
