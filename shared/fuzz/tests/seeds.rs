@@ -5,7 +5,7 @@ use std::path::Path;
 use stint_fuzz::TARGETS;
 
 #[test]
-fn every_seed_of_every_target_is_borne() {
+fn every_seed_of_every_target_passes() {
     let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds");
     for target in TARGETS {
         let folder = seeds.join(target.name);
@@ -13,8 +13,8 @@ fn every_seed_of_every_target_is_borne() {
         assert!(!files.is_empty(), "{} has no seed", target.name);
         for file in files {
             let input = std::fs::read(&file).unwrap();
-            let borne = std::panic::catch_unwind(|| (target.run)(&input));
-            assert!(borne.is_ok(), "{} breaks {}", file.display(), target.name);
+            let passed = std::panic::catch_unwind(|| (target.run)(&input));
+            assert!(passed.is_ok(), "{} breaks {}", file.display(), target.name);
         }
     }
 }
@@ -29,6 +29,6 @@ fn every_folder_of_seeds_belongs_to_a_target() {
 }
 
 #[test]
-fn no_input_at_all_is_borne() {
+fn empty_input_passes() {
     TARGETS.iter().for_each(|target| (target.run)(&[]));
 }

@@ -8,7 +8,7 @@ const DUPLICATE_KEY: i32 = 11_000;
 
 /// Codes of a server that is no longer primary, or is shutting down: the next primary accepts the command.
 /// <https://github.com/mongodb/specifications/blob/master/source/retryable-writes/retryable-writes.md#determining-retryable-errors>
-const PASSING: [i32; 8] = [91, 189, 10_107, 11_600, 11_602, 13_435, 13_436, 262];
+const TRANSIENT: [i32; 8] = [91, 189, 10_107, 11_600, 11_602, 13_435, 13_436, 262];
 
 /// Codes of a statement that its documents make impossible, so that a retry cannot help: a value or a path that does
 /// not fit the stored document, a document that is too large, one that the collection's validator refuses.
@@ -46,14 +46,14 @@ pub fn is_duplicate(error: &Error) -> bool {
 
 /// Whether an idempotent write is worth a retry: the connection broke, the primary changed, or a concurrent upsert of
 /// the same new id was faster, whose document the retry finds.
-pub(crate) fn is_passing(error: &Error) -> bool {
+pub(crate) fn is_transient(error: &Error) -> bool {
     let broken = matches!(&*error.kind, ErrorKind::Io(_) | ErrorKind::ConnectionPoolCleared { .. });
-    broken || code(error).is_some_and(is_passing_code)
+    broken || code(error).is_some_and(is_transient_code)
 }
 
 /// The same, by the code of one statement.
-pub(crate) fn is_passing_code(code: i32) -> bool {
-    code == DUPLICATE_KEY || PASSING.contains(&code)
+pub(crate) fn is_transient_code(code: i32) -> bool {
+    code == DUPLICATE_KEY || TRANSIENT.contains(&code)
 }
 
 fn code(error: &Error) -> Option<i32> {

@@ -11,7 +11,7 @@ use mongodb::bson::{Document, doc};
 use stint_core::ports::{PortError, PortResult};
 
 use crate::connection::{Mongo, write_concern};
-use crate::error::{context, explain, is_passing, is_passing_code, refused};
+use crate::error::{context, explain, is_transient, is_transient_code, refused};
 
 /// The most statements in a command, by number and by bytes. A server accepts 100,000 statements and no document above
 /// 16 MiB; a command is a document.
@@ -79,8 +79,8 @@ fn parts(statements: &[Document]) -> Result<Vec<RawArrayBuf>> {
 
 async fn run(database: &Database, command: RawDocumentBuf, what: &str) -> PortResult<()> {
     let answer = match database.run_raw_command(command.clone()).await {
-        Ok(answer) if !Refusal::of(&answer).is_some_and(|refusal| is_passing_code(refusal.code())) => Ok(answer),
-        Err(error) if !is_passing(&error) => Err(error),
+        Ok(answer) if !Refusal::of(&answer).is_some_and(|refusal| is_transient_code(refusal.code())) => Ok(answer),
+        Err(error) if !is_transient(&error) => Err(error),
         _ => database.run_raw_command(command).await,
     };
     match Refusal::of(&answer.map_err(|error| explain(what, &error))?) {
@@ -101,7 +101,7 @@ enum Refusal {
 impl Refusal {
     fn of(answer: &Document) -> Option<Refusal> {
         let code = |error: &Document| error.get_i32("code").unwrap_or_default();
-        let reason = |error: &Document| error.get_str("errmsg").unwrap_or("the server gives no reason").to_owned();
+        let reason = |error: &Document| error.get_str("errmsg").unwrap_or("the server gave no reason").to_owned();
         let statement = answer.get_array("writeErrors").ok().and_then(|errors| errors.first()?.as_document());
         let statement = statement.map(|error| Refusal::Statement(code(error), reason(error)));
         let concern = answer.get_document("writeConcernError").ok();

@@ -14,11 +14,11 @@ use crate::Mongo;
 use crate::config::server_of_tests;
 
 /// Runs a test on the server, or prints why it is skipped.
-#[expect(clippy::print_stderr, reason = "whoever reads a test's output learns what it could not do")]
+#[expect(clippy::print_stderr, reason = "a skipped test says why")]
 pub fn run(test: impl Future<Output = ()>) {
     match server_of_tests() {
         Some(_) => block_on(test),
-        None => eprintln!("passed over: MONGODB_URI names no server; scripts/test starts one"),
+        None => eprintln!("skipped: MONGODB_URI names no server; scripts/test starts one"),
     }
 }
 
@@ -26,19 +26,19 @@ pub fn run(test: impl Future<Output = ()>) {
 ///
 /// The adapters require a server on which a change of one document is atomic. FerretDB 1 does not guarantee this,
 /// unless its commands are serialised, as `scripts/ferretdb` does: on it such a test would not test the adapters.
-#[expect(clippy::print_stderr, reason = "whoever reads a test's output learns what it could not do")]
+#[expect(clippy::print_stderr, reason = "a skipped test says why")]
 pub fn run_race(test: impl Future<Output = ()>) {
     run(async {
-        if changes_in_one_step().await {
+        if updates_are_atomic().await {
             test.await;
         } else {
-            eprintln!("passed over: the server that MONGODB_URI names lets two clients replace the same revision");
+            eprintln!("skipped: the server that MONGODB_URI names lets two clients replace the same revision");
         }
     });
 }
 
 /// Lets several clients replace the same revisions. Returns whether each revision was replaced by only one client.
-async fn changes_in_one_step() -> bool {
+async fn updates_are_atomic() -> bool {
     const CLIENTS: usize = 8;
     const ROUNDS: i32 = 30;
     let database = TestDatabase::new();
@@ -106,7 +106,7 @@ impl TestDatabase {
     ///
     /// # Panics
     /// If the address is invalid.
-    #[expect(clippy::expect_used, reason = "a test stops at the first surprise")]
+    #[expect(clippy::expect_used, reason = "a panic fails the test")]
     pub async fn connect_to(name: &str) -> Mongo {
         let uri = server_of_tests().unwrap_or_default();
         // The address is set by the person or script that runs the tests.

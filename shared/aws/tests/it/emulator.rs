@@ -35,7 +35,7 @@ pub(crate) fn url() -> Option<String> {
 }
 
 /// Runs a test against the emulator, or says why it does not.
-#[expect(clippy::print_stderr, reason = "whoever reads a test's output learns what it could not do")]
+#[expect(clippy::print_stderr, reason = "a skipped test says why")]
 pub(crate) fn run<F: Future<Output = ()>>(test: F) {
     if url().is_none() {
         eprintln!("passed over: STINT_AWS_EMULATOR_URL names no emulator; scripts/test starts one");
@@ -50,7 +50,7 @@ pub(crate) fn run<F: Future<Output = ()>>(test: F) {
 }
 
 /// Says why a test ends here.
-#[expect(clippy::print_stderr, reason = "whoever reads a test's output learns what it could not do")]
+#[expect(clippy::print_stderr, reason = "a skipped test says why")]
 pub(crate) fn ends_here(reason: &str) {
     eprintln!("passed over from here on: {reason}");
 }

@@ -1,6 +1,6 @@
 //! The AWS adapters over HTTP: against an emulator, and against scripted answers that no emulator gives.
 
-#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise, and so may what helps it")]
+#![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod conformance;
 mod emulator;

@@ -39,13 +39,13 @@ pub(crate) fn run(input: &[u8]) {
     let clock = clock();
     let mut circuit = Circuit::default();
     for step in &steps {
-        take(&mut circuit, step, &clock);
-        let kept = serde_json::to_string(&circuit).expect("a record can be kept");
-        assert_eq!(serde_json::from_str::<Circuit>(&kept).ok().as_ref(), Some(&circuit), "as {kept}");
+        apply(&mut circuit, step, &clock);
+        let record = serde_json::to_string(&circuit).expect("a record can be serialised");
+        assert_eq!(serde_json::from_str::<Circuit>(&record).ok().as_ref(), Some(&circuit), "stored as {record}");
     }
     // From here on, the upstream is healthy.
     for intent in [Intent::Probe, Intent::Work] {
-        let pass = entered(&mut circuit, intent, &clock);
+        let pass = wait_for_pass(&mut circuit, intent, &clock);
         let health = if intent == Intent::Probe { Health::Answered } else { Health::Served };
         circuit.report(pass, &health, &SETTINGS, clock.now(), 0);
     }
@@ -54,7 +54,7 @@ pub(crate) fn run(input: &[u8]) {
 
 /// Waits until a call may be made and returns its pass. There are at most two waits: for a crashed caller, and for the
 /// probe that this crash made fail.
-fn entered(circuit: &mut Circuit, intent: Intent, clock: &ManualClock) -> Pass {
+fn wait_for_pass(circuit: &mut Circuit, intent: Intent, clock: &ManualClock) -> Pass {
     for _ in 0..3 {
         match circuit.enter(intent, &SETTINGS, clock.now(), 0) {
             Ok(pass) => return pass,
@@ -67,7 +67,7 @@ fn entered(circuit: &mut Circuit, intent: Intent, clock: &ManualClock) -> Pass {
     panic!("no wait ends: {circuit:?} at {}", clock.now())
 }
 
-fn take(circuit: &mut Circuit, step: &Step<'_>, clock: &ManualClock) {
+fn apply(circuit: &mut Circuit, step: &Step<'_>, clock: &ManualClock) {
     match step {
         Step::Call { probes, status, body, mitigated, crashes, random } => {
             let intent = if *probes { Intent::Probe } else { Intent::Work };

@@ -14,6 +14,6 @@ pub(crate) fn run(input: &[u8]) {
     let line = one_line(&text);
     assert!(!line.contains(char::is_control), "{line:?}");
     let json = serde_json::to_string(&*text).expect("every text has a JSON form");
-    let read: String = serde_json::from_str(&escape_control(&json)).expect("it is JSON still");
+    let read: String = serde_json::from_str(&escape_control(&json)).expect("still valid JSON");
     assert_eq!(read, text);
 }

@@ -33,14 +33,14 @@ pub(crate) fn run(input: &[u8]) {
             Err(_) => return,
         },
     };
-    let whole = follow(&pack, pack.len());
-    assert_eq!(follow(&pack, usize::from(size) + 1), whole, "in pieces of {}", usize::from(size) + 1);
+    let whole = parse(&pack, pack.len());
+    assert_eq!(parse(&pack, usize::from(size) + 1), whole, "in pieces of {}", usize::from(size) + 1);
     if let Err(error) = whole {
         assert!(error.contains("it sends "), "{error}");
     }
 }
 
-fn follow(pack: &[u8], piece: usize) -> Result<(), String> {
+fn parse(pack: &[u8], piece: usize) -> Result<(), String> {
     fuzzing::pack(pack.chunks(piece.max(1)), UNPACKED).map_err(|error| error.to_string())
 }
 

@@ -28,13 +28,13 @@ enum Step {
     /// A call in flight ends; `which` selects it.
     Settle {
         which: u8,
-        end: End,
+        end: CallResult,
     },
     Claim {
         needed: u16,
     },
     /// The claimed reading ends.
-    Read(End),
+    Read(CallResult),
     Passes(u8),
     Jumps(i32),
     Paused(Option<u16>),
@@ -44,9 +44,9 @@ enum Step {
 }
 
 #[derive(Arbitrary, Debug)]
-enum End {
+enum CallResult {
     /// With a correct reading.
-    Right,
+    Correct,
     Answered {
         limit: u32,
         micros: u64,
@@ -63,14 +63,14 @@ enum End {
 
 pub(crate) fn run(input: &[u8]) {
     let Ok(steps) = Vec::<Step>::arbitrary(&mut Unstructured::new(input)) else { return };
-    let mut world = World::new();
+    let mut ledger_run = LedgerRun::new();
     for step in steps.iter().take(60) {
-        world.take(step);
+        ledger_run.apply(step);
     }
-    world.recovers();
+    ledger_run.assert_recovers();
 }
 
-struct World {
+struct LedgerRun {
     clock: ManualClock,
     ledger: Ledger,
     grants: Vec<Grant>,
@@ -85,14 +85,14 @@ fn settings() -> LedgerSettings {
     LedgerSettings { grace: Duration::from_secs(15), ..LedgerSettings::without_reserve(WINDOW) }
 }
 
-impl World {
-    fn new() -> World {
+impl LedgerRun {
+    fn new() -> LedgerRun {
         let mut ledger = Ledger::new(settings(), BTreeMap::new());
         ledger.configure(&[key()]);
-        World { clock: clock(), ledger, grants: Vec::new(), claim: None }
+        LedgerRun { clock: clock(), ledger, grants: Vec::new(), claim: None }
     }
 
-    fn take(&mut self, step: &Step) {
+    fn apply(&mut self, step: &Step) {
         let now = self.clock.now();
         match step {
             Step::Reserve { units, priority } => {
@@ -154,27 +154,27 @@ impl World {
     }
 
     /// Returns a correct reading: nothing was billed, in windows that end with the clock's minutes.
-    fn truth(&self) -> Reading {
+    fn correct_reading(&self) -> Reading {
         let now = self.clock.steady().now();
         let passed = now.as_second().rem_euclid(60).unsigned_abs();
         let (limit, received_at) = (Points::whole(LIMIT), self.clock.now());
         Reading { limit, spent: Points::ZERO, resets_in: Duration::from_secs(60 - passed), received_at }
     }
 
-    fn end(&self, end: &End) -> CallEnd {
+    fn end(&self, end: &CallResult) -> CallEnd {
         match end {
-            End::Right => CallEnd::Answered(self.truth()),
+            CallResult::Correct => CallEnd::Answered(self.correct_reading()),
             // The client rejects an amount that a float cannot represent exactly.
-            End::Answered { limit, micros, resets_in } => CallEnd::Answered(Reading {
+            CallResult::Answered { limit, micros, resets_in } => CallEnd::Answered(Reading {
                 limit: Points::whole(u64::from(*limit) % 1_125_899_906),
                 spent: Points::from_micros(*micros % 1_125_899_906_000_000),
                 resets_in: Duration::from_secs((*resets_in).into()),
                 received_at: self.clock.now(),
             }),
-            End::Unpriced => CallEnd::Unpriced,
-            End::Lost => CallEnd::Lost,
-            End::NotBilled => CallEnd::NotBilled,
-            End::Refused { seconds, credentials } => {
+            CallResult::Unpriced => CallEnd::Unpriced,
+            CallResult::Lost => CallEnd::Lost,
+            CallResult::NotBilled => CallEnd::NotBilled,
+            CallResult::Refused { seconds, credentials } => {
                 let why = if *credentials { KeyRefusal::Credentials } else { KeyRefusal::Points };
                 CallEnd::Refused { until: after(self.clock.now(), Duration::from_secs((*seconds).into())), why }
             }
@@ -183,12 +183,12 @@ impl World {
 
     /// Stores and loads the records, and checks that they are unchanged. The holds are stored one by one.
     fn store(&mut self) {
-        let kept: BTreeMap<KeyId, Account> = self.ledger.accounts().clone();
-        let read = kept.into_iter().map(|(key, account)| {
-            let record = serde_json::to_string(&account).expect("a record can be kept");
-            let read: Account = serde_json::from_str(&record).expect("what was kept can be read");
+        let accounts: BTreeMap<KeyId, Account> = self.ledger.accounts().clone();
+        let read = accounts.into_iter().map(|(key, account)| {
+            let record = serde_json::to_string(&account).expect("a record can be serialised");
+            let read: Account = serde_json::from_str(&record).expect("a record can be parsed");
             let whole = Account { holds: account.holds.clone(), ..read };
-            assert_eq!(whole, account, "as {record}");
+            assert_eq!(whole, account, "stored as {record}");
             (key, whole)
         });
         self.ledger = Ledger::new(settings(), read.collect());
@@ -196,7 +196,7 @@ impl World {
 
     /// From now on every reading is correct. A rest for refused credentials lasts an hour at most, and a manual pause
     /// is lifted here.
-    fn recovers(&mut self) {
+    fn assert_recovers(&mut self) {
         self.ledger.pause(&key(), None);
         self.claim = None;
         let ask = Ask { messages: vec![vec![Points::whole(5)]], call_timeout: CALL, priority: false };
@@ -205,13 +205,13 @@ impl World {
             self.clock.advance(Duration::from_secs(1));
             let now = self.clock.now();
             while let Some(claim) = self.ledger.claim_reading(Points::whole(5), LEASE, now) {
-                let truth = self.truth();
-                self.ledger.observe(&claim, CallEnd::Answered(truth), now);
+                let correct_reading = self.correct_reading();
+                self.ledger.observe(&claim, CallEnd::Answered(correct_reading), now);
             }
             if self.reserve(&ask) && self.account().limit == Some(Points::whole(LIMIT)) {
                 return;
             }
         }
-        panic!("two windows of right readings, and the key lends nothing: {:?}", self.account());
+        panic!("the key grants nothing after two windows of correct readings: {:?}", self.account());
     }
 }

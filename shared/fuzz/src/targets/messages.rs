@@ -11,7 +11,7 @@ pub(crate) fn run(input: &[u8]) {
     match PlayerMessage::from_body(body) {
         Ok(player) => {
             let sent = player.to_body();
-            assert_eq!(PlayerMessage::from_body(&sent), Ok(player), "as {sent}");
+            assert_eq!(PlayerMessage::from_body(&sent), Ok(player), "written as {sent}");
         }
         Err(reason) => {
             assert!(reason.starts_with("field ") || reason.starts_with("the message"), "it names the field: {reason}");

@@ -69,7 +69,7 @@ fn check_player(player: &Player, asked: &CharacterRequest) {
     }
     let document = serde_json::to_string(player).expect("every player has a document");
     let read: Player = serde_json::from_str(&document).expect("what is stored can be read");
-    assert_eq!(&read, player, "as {document}");
+    assert_eq!(&read, player, "written as {document}");
     // `None` if the database's format cannot represent a value.
     Found::expected(player);
 }

@@ -22,7 +22,7 @@ const HITS: usize = 10;
 const PERIOD: u64 = 5;
 
 /// False answers: fewer than the limit, so that they alone cannot use it up.
-const MOST_LIES: usize = 6;
+const MOST_FALSE_ANSWERS: usize = 6;
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
@@ -30,7 +30,7 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 const SLACK: Duration = Duration::from_secs(5 * 60);
 
 #[derive(Arbitrary, Debug)]
-struct Lie<'a> {
+struct FalseAnswer<'a> {
     status: u8,
     policy: Option<&'a [u8]>,
     rules: Option<&'a [u8]>,
@@ -61,23 +61,23 @@ impl Text<'_> {
 }
 
 pub(crate) fn run(input: &[u8]) {
-    let Ok(lies) = Vec::<Lie<'_>>::arbitrary(&mut Unstructured::new(input)) else { return };
+    let Ok(false_answers) = Vec::<FalseAnswer<'_>>::arbitrary(&mut Unstructured::new(input)) else { return };
     let clock = clock();
     let upstream = Arc::new(Upstream { clock: clock.clone(), state: Mutex::default() });
     let start = || Client::with_limits(upstream.clone(), Arc::new(clock.clone()), LimitOptions::default());
     let mut client = start();
     let mut asked_for = Duration::ZERO;
-    for lie in lies.iter().take(MOST_LIES) {
-        upstream.lock().lie = Some(lying(lie));
-        asked_for = asked_for.max(Duration::from_secs(lie.retry_after.unwrap_or_default().into()));
+    for false_answer in false_answers.iter().take(MOST_FALSE_ANSWERS) {
+        upstream.lock().false_answer = Some(to_response(false_answer));
+        asked_for = asked_for.max(Duration::from_secs(false_answer.retry_after.unwrap_or_default().into()));
         // The outcome does not matter.
         let _ = send(&clock, &client);
-        clock.advance(Duration::from_secs(lie.seconds.into()));
-        if lie.restarts || matches!(send(&clock, &client), Err(HttpError::StoppedForClientErrors { .. })) {
+        clock.advance(Duration::from_secs(false_answer.seconds.into()));
+        if false_answer.restarts || matches!(send(&clock, &client), Err(HttpError::StoppedForClientErrors { .. })) {
             client = restarted(&client, start());
         }
     }
-    upstream.lock().lie = None;
+    upstream.lock().false_answer = None;
     let began = clock.now();
     let answered = send(&clock, &client);
     if matches!(answered, Err(HttpError::StoppedForClientErrors { .. })) {
@@ -87,14 +87,14 @@ pub(crate) fn run(input: &[u8]) {
     let refused = upstream.lock().refused;
     (0..=HITS).for_each(|_| _ = send(&clock, &client));
     let waited = between(began, clock.now());
-    assert!(waited <= HOUR.max(asked_for) + SLACK, "right answers came, and {waited:?} went by");
+    assert!(waited <= HOUR.max(asked_for) + SLACK, "correct answers did not restore the pace within {waited:?}");
     let began = clock.now();
     for _ in 0..HITS * 4 {
-        assert!(send(&clock, &client).is_ok(), "a right answer");
+        assert!(send(&clock, &client).is_ok(), "a correct answer");
     }
     let paced = between(began, clock.now());
     assert!(paced <= Duration::from_secs(PERIOD * 20), "{paced:?} for {} requests", HITS * 4);
-    assert_eq!(upstream.lock().refused, refused, "more was sent than the limit permits");
+    assert_eq!(upstream.lock().refused, refused, "more requests were sent than the limit allows");
 }
 
 fn send(clock: &ManualClock, client: &Client) -> Result<u16, HttpError> {
@@ -106,23 +106,23 @@ fn send(clock: &ManualClock, client: &Client) -> Result<u16, HttpError> {
 /// Returns a process that takes over the stored state of another one.
 fn restarted(client: &Client, new: Client) -> Client {
     if let (Some(old), Some(limits)) = (client.limits(), new.limits()) {
-        let kept = serde_json::to_string(&old.memory()).expect("what is known can be kept");
-        let memory: StoredPace = serde_json::from_str(&kept).expect("what was kept can be read");
+        let kept = serde_json::to_string(&old.memory()).expect("the state can be serialised");
+        let memory: StoredPace = serde_json::from_str(&kept).expect("the state can be parsed");
         limits.restore(&memory);
     }
     new
 }
 
-fn lying(lie: &Lie<'_>) -> http::Response<Bytes> {
-    let mut answer = answer(status(lie.status), b"");
-    with_header(&mut answer, "x-rate-limit-policy", lie.policy.unwrap_or(b"pages"));
-    with_header(&mut answer, "x-rate-limit-rules", lie.rules.unwrap_or(b"Ip"));
-    with_header(&mut answer, "x-rate-limit-ip", &lie.limit.value());
-    with_header(&mut answer, "x-rate-limit-ip-state", &lie.state.value());
-    if let Some(seconds) = lie.retry_after {
-        with_header(&mut answer, "retry-after", seconds.to_string().as_bytes());
+fn to_response(answered: &FalseAnswer<'_>) -> http::Response<Bytes> {
+    let mut response = answer(status(answered.status), b"");
+    with_header(&mut response, "x-rate-limit-policy", answered.policy.unwrap_or(b"pages"));
+    with_header(&mut response, "x-rate-limit-rules", answered.rules.unwrap_or(b"Ip"));
+    with_header(&mut response, "x-rate-limit-ip", &answered.limit.value());
+    with_header(&mut response, "x-rate-limit-ip-state", &answered.state.value());
+    if let Some(seconds) = answered.retry_after {
+        with_header(&mut response, "retry-after", seconds.to_string().as_bytes());
     }
-    answer
+    response
 }
 
 /// An upstream that enforces its limit, and occasionally returns a false answer.
@@ -133,7 +133,7 @@ struct Upstream {
 
 #[derive(Default)]
 struct State {
-    lie: Option<http::Response<Bytes>>,
+    false_answer: Option<http::Response<Bytes>>,
     hits: VecDeque<Timestamp>,
     refused: u64,
 }
@@ -153,8 +153,8 @@ impl Transport for Upstream {
         while state.hits.front().is_some_and(|hit| after(*hit, Duration::from_secs(PERIOD)) <= now) {
             state.hits.pop_front();
         }
-        if let Some(lie) = state.lie.clone() {
-            return Ok(lie.map(Body::whole));
+        if let Some(answer) = state.false_answer.clone() {
+            return Ok(answer.map(Body::whole));
         }
         let refused = state.hits.len() > HITS;
         state.refused += u64::from(refused);

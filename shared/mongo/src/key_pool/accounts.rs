@@ -10,7 +10,7 @@ use mongodb::bson::{Bson, Document, doc};
 use stint_core::ledger::{Account, Changes, KeyId, WindowRecord};
 use stint_core::ports::PortResult;
 
-use super::document::{self, Head};
+use super::document::{self, Revision};
 use super::windows::Windows;
 use crate::connection::Mongo;
 use crate::error::{explain, is_duplicate};
@@ -24,20 +24,20 @@ pub(super) struct Accounts {
 
 /// The accounts in memory, with the revision of each account's document.
 #[derive(Default)]
-pub(super) struct Kept {
+pub(super) struct Cache {
     pub(super) accounts: BTreeMap<KeyId, Account>,
-    heads: BTreeMap<KeyId, Head>,
+    revisions: BTreeMap<KeyId, Revision>,
 }
 
 /// The outcome of writing a key's document.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Written {
+pub(super) enum WriteOutcome {
     /// It was replaced.
-    Won,
+    Replaced,
     /// Another process had changed it before.
-    Lost,
+    Conflict,
     /// Unknown; the reason.
-    Failed(String),
+    Unknown(String),
 }
 
 impl Accounts {
@@ -46,8 +46,8 @@ impl Accounts {
     }
 
     /// Reads the documents that other processes have changed: those whose revision is not the known one.
-    pub(super) async fn refresh(&self, kept: &mut Kept, now: Timestamp) -> PortResult<()> {
-        let known: Vec<Document> = kept.heads.iter().map(|(key, head)| head.filter(key)).collect();
+    pub(super) async fn refresh(&self, cache: &mut Cache, now: Timestamp) -> PortResult<()> {
+        let known: Vec<Document> = cache.revisions.iter().map(|(key, revision)| revision.filter(key)).collect();
         let changed = if known.is_empty() {
             doc! {}
         } else {
@@ -57,41 +57,43 @@ impl Accounts {
         let mut found = self.collection.find(changed).await.map_err(failed)?;
         while let Some(document) = found.try_next().await.map_err(failed)? {
             let Some(key) = document.get("_id").and_then(Bson::as_str).map(|id| KeyId(id.to_owned())) else { continue };
-            let (head, account) = match document::read(&key, &document) {
+            let (revision, account) = match document::read(&key, &document) {
                 Some(read) => read,
                 None => document::unread(&document, now, self.windows.last(&key).await?),
             };
-            kept.accounts.insert(key.clone(), account);
-            kept.heads.insert(key, head);
+            cache.accounts.insert(key.clone(), account);
+            cache.revisions.insert(key, revision);
         }
         Ok(())
     }
 
     /// Replaces the documents of the changed accounts concurrently. Accounts whose document was not replaced are
     /// dropped from memory, and are read again before their next use.
-    pub(super) async fn write(&self, kept: &mut Kept, mut changes: Changes) -> BTreeMap<KeyId, Written> {
+    pub(super) async fn write(&self, cache: &mut Cache, mut changes: Changes) -> BTreeMap<KeyId, WriteOutcome> {
         let mut closed: BTreeMap<KeyId, Vec<WindowRecord>> = BTreeMap::new();
         for (key, window) in changes.windows.drain(..) {
             closed.entry(key).or_default().push(window);
         }
         let writes = changes.accounts.into_iter().filter_map(|key| {
-            let account = kept.accounts.get(&key)?;
-            let (head, closed) = (kept.heads.get(&key), closed.remove(&key).unwrap_or_default());
+            let account = cache.accounts.get(&key)?;
+            let (revision, closed) = (cache.revisions.get(&key), closed.remove(&key).unwrap_or_default());
             Some(async move {
-                let written = self.write_one(&key, account, head, &closed).await;
+                let written = self.write_one(&key, account, revision, &closed).await;
                 (key, written, closed)
             })
         });
         let written = join_all(writes).await;
         let mut outcomes = BTreeMap::new();
         for (key, written, closed) in written {
-            if written == Written::Won {
-                let head =
-                    kept.heads.get(&key).map_or_else(|| Head::first(closed.clone()), |head| head.next(closed.clone()));
-                kept.heads.insert(key.clone(), head);
+            if written == WriteOutcome::Replaced {
+                let revision = cache
+                    .revisions
+                    .get(&key)
+                    .map_or_else(|| Revision::first(closed.clone()), |revision| revision.next(closed.clone()));
+                cache.revisions.insert(key.clone(), revision);
             } else {
-                kept.heads.remove(&key);
-                kept.accounts.remove(&key);
+                cache.revisions.remove(&key);
+                cache.accounts.remove(&key);
             }
             outcomes.insert(key, written);
         }
@@ -101,25 +103,31 @@ impl Accounts {
     /// Stores the windows that the document carries before it is replaced by a document without them. So no window is
     /// lost if the process crashes in between. If another process replaces the document first, the stored windows are
     /// correct all the same.
-    async fn write_one(&self, key: &KeyId, account: &Account, head: Option<&Head>, closed: &[WindowRecord]) -> Written {
-        let document = match document::write(key, account, head, closed) {
+    async fn write_one(
+        &self,
+        key: &KeyId,
+        account: &Account,
+        revision: Option<&Revision>,
+        closed: &[WindowRecord],
+    ) -> WriteOutcome {
+        let document = match document::write(key, account, revision, closed) {
             Ok(document) => document,
-            Err(error) => return Written::Failed(error.to_string()),
+            Err(error) => return WriteOutcome::Unknown(error.to_string()),
         };
-        let Some(head) = head else {
+        let Some(revision) = revision else {
             return match self.collection.insert_one(document).await {
-                Ok(_) => Written::Won,
-                Err(error) if is_duplicate(&error) => Written::Lost,
-                Err(error) => Written::Failed(explain("store a key", &error).to_string()),
+                Ok(_) => WriteOutcome::Replaced,
+                Err(error) if is_duplicate(&error) => WriteOutcome::Conflict,
+                Err(error) => WriteOutcome::Unknown(explain("store a key", &error).to_string()),
             };
         };
-        if let Err(error) = self.windows.store(key, &head.closed).await {
-            return Written::Failed(error.to_string());
+        if let Err(error) = self.windows.store(key, &revision.closed).await {
+            return WriteOutcome::Unknown(error.to_string());
         }
-        match self.collection.replace_one(head.filter(key), document).await {
-            Ok(replaced) if replaced.matched_count > 0 => Written::Won,
-            Ok(_) => Written::Lost,
-            Err(error) => Written::Failed(explain("store a key", &error).to_string()),
+        match self.collection.replace_one(revision.filter(key), document).await {
+            Ok(replaced) if replaced.matched_count > 0 => WriteOutcome::Replaced,
+            Ok(_) => WriteOutcome::Conflict,
+            Err(error) => WriteOutcome::Unknown(explain("store a key", &error).to_string()),
         }
     }
 

@@ -21,7 +21,7 @@ use stint_core::ledger::{Changes, KeyId, Ledger, LedgerSettings};
 use stint_core::ports::PortResult;
 use stint_core::steps::{LedgerStep, PendingSteps, Steps};
 
-use super::accounts::{Accounts, Kept, Written};
+use super::accounts::{Accounts, Cache, WriteOutcome};
 
 /// How often a step is tried before its caller gets an error because other processes were faster each time. In each
 /// round one process wins, and the waits spread the others: eight processes under constant load, for 100,000
@@ -44,11 +44,11 @@ struct Shared {
     clock: Arc<dyn Clock>,
     waiting: PendingSteps,
     /// Locked by the task that writes. While one batch is written, the next one collects.
-    kept: Mutex<Kept>,
+    cache: Mutex<Cache>,
 }
 
 /// A step and its progress.
-struct Turn {
+struct PendingStep {
     step: Box<dyn LedgerStep>,
     /// How often it was applied and lost to another process.
     losses: u32,
@@ -58,8 +58,8 @@ struct Turn {
 
 impl Batcher {
     pub(super) fn new(accounts: Accounts, settings: LedgerSettings, clock: Arc<dyn Clock>) -> Batcher {
-        let (waiting, kept) = (PendingSteps::default(), Mutex::default());
-        Batcher { shared: Arc::new(Shared { accounts, settings, clock, waiting, kept }) }
+        let (waiting, cache) = (PendingSteps::default(), Mutex::default());
+        Batcher { shared: Arc::new(Shared { accounts, settings, clock, waiting, cache }) }
     }
 
     /// Applies `work` to the ledger, more than once if needed, and returns when its changes are stored.
@@ -71,7 +71,7 @@ impl Batcher {
         let (first, answer) = self.shared.waiting.add(what, work);
         if first {
             // A task of its own: other callers' steps must continue if this caller is cancelled.
-            tokio::spawn(self.shared.clone().work_off());
+            tokio::spawn(self.shared.clone().run_until_empty());
         }
         answer.await
     }
@@ -79,78 +79,80 @@ impl Batcher {
 
 impl Shared {
     /// Works until no step is waiting.
-    async fn work_off(self: Arc<Self>) {
-        let mut kept = self.kept.lock().await;
-        let mut turns = turns(self.waiting.take());
-        while !turns.is_empty() {
-            turns = self.run(&mut kept, turns).await;
-            if let Some(losses) = turns.iter().map(|turn| turn.losses).max() {
+    async fn run_until_empty(self: Arc<Self>) {
+        let mut cache = self.cache.lock().await;
+        let mut pending_steps = pending_steps(self.waiting.take());
+        while !pending_steps.is_empty() {
+            pending_steps = self.run(&mut cache, pending_steps).await;
+            if let Some(losses) = pending_steps.iter().map(|pending| pending.losses).max() {
                 self.clock.sleep(pause(losses)).await;
             }
-            turns.extend(self::turns(self.waiting.take()));
+            pending_steps.extend(self::pending_steps(self.waiting.take()));
         }
     }
 
     /// Runs a batch. Returns the steps that must be repeated.
-    async fn run(&self, kept: &mut Kept, mut turns: Vec<Turn>) -> Vec<Turn> {
+    async fn run(&self, cache: &mut Cache, mut pending_steps: Vec<PendingStep>) -> Vec<PendingStep> {
         let now = self.clock.now();
-        if let Err(error) = self.accounts.refresh(kept, now).await {
-            *kept = Kept::default();
-            turns.into_iter().for_each(|turn| turn.step.finish(Some(&error.to_string())));
+        if let Err(error) = self.accounts.refresh(cache, now).await {
+            *cache = Cache::default();
+            pending_steps.into_iter().for_each(|pending| pending.step.finish(Some(&error.to_string())));
             return Vec::new();
         }
-        let mut ledger = Ledger::new(self.settings, mem::take(&mut kept.accounts));
-        let changes = apply(&mut ledger, &mut turns, now);
-        kept.accounts = ledger.into_accounts();
-        let written = self.accounts.write(kept, changes).await;
-        verdicts(turns, &written)
+        let mut ledger = Ledger::new(self.settings, mem::take(&mut cache.accounts));
+        let changes = apply(&mut ledger, &mut pending_steps, now);
+        cache.accounts = ledger.into_accounts();
+        let written = self.accounts.write(cache, changes).await;
+        finish(pending_steps, &written)
     }
 }
 
 /// Applies the steps, and records which keys each of them changed.
-fn apply(ledger: &mut Ledger, turns: &mut [Turn], now: Timestamp) -> Changes {
+fn apply(ledger: &mut Ledger, pending_steps: &mut [PendingStep], now: Timestamp) -> Changes {
     // Ended holds are removed before the steps, so that this change is not attributed to a step: every process makes
     // it.
     ledger.end_expired(now);
     let mut changes = ledger.take_changes();
-    for turn in turns {
-        turn.step.apply(ledger, now);
+    for pending in pending_steps {
+        pending.step.apply(ledger, now);
         let own = ledger.take_changes();
         changes.accounts.extend(own.accounts.iter().cloned());
         changes.windows.extend(own.windows);
-        turn.changed = own.accounts;
+        pending.changed = own.accounts;
     }
     changes
 }
 
 /// Reports success or failure of the finished steps to their callers, and returns the steps to repeat.
-fn verdicts(turns: Vec<Turn>, written: &BTreeMap<KeyId, Written>) -> Vec<Turn> {
+fn finish(pending_steps: Vec<PendingStep>, written: &BTreeMap<KeyId, WriteOutcome>) -> Vec<PendingStep> {
     let mut again = Vec::new();
-    let mut in_doubt = false;
-    for mut turn in turns {
-        let outcomes = || turn.changed.iter().filter_map(|key| written.get(key));
-        if let Some(Written::Failed(reason)) = outcomes().find(|outcome| matches!(outcome, Written::Failed(_))) {
-            in_doubt = true;
-            turn.step.finish(Some(reason));
+    let mut is_uncertain = false;
+    for mut pending in pending_steps {
+        let outcomes = || pending.changed.iter().filter_map(|key| written.get(key));
+        if let Some(WriteOutcome::Unknown(reason)) =
+            outcomes().find(|outcome| matches!(outcome, WriteOutcome::Unknown(_)))
+        {
+            is_uncertain = true;
+            pending.step.finish(Some(reason));
             continue;
         }
-        let lost = outcomes().any(|outcome| *outcome == Written::Lost);
-        in_doubt |= lost;
-        let stands = if turn.changed.is_empty() { !in_doubt } else { !lost };
+        let lost = outcomes().any(|outcome| *outcome == WriteOutcome::Conflict);
+        is_uncertain |= lost;
+        let stands = if pending.changed.is_empty() { !is_uncertain } else { !lost };
         if stands {
-            turn.step.finish(None);
-        } else if turn.losses + 1 == TRIES {
-            turn.step.finish(Some("other processes changed the key each time; there are too many of them for it"));
+            pending.step.finish(None);
+        } else if pending.losses + 1 == TRIES {
+            pending.step.finish(Some("gave up after 30 conflicts: too many processes change the key at the same time"));
         } else {
-            turn.losses += 1;
-            again.push(turn);
+            pending.losses += 1;
+            again.push(pending);
         }
     }
     again
 }
 
-fn turns(steps: Steps) -> Vec<Turn> {
-    steps.into_iter().map(|step| Turn { step, losses: 0, changed: BTreeSet::new() }).collect()
+fn pending_steps(steps: Steps) -> Vec<PendingStep> {
+    steps.into_iter().map(|step| PendingStep { step, losses: 0, changed: BTreeSet::new() }).collect()
 }
 
 /// Returns the wait after `losses` losses: random up to a limit that doubles, so that the same processes do not collide
@@ -158,6 +160,6 @@ fn turns(steps: Steps) -> Vec<Turn> {
 fn pause(losses: u32) -> Duration {
     let longest = FIRST_WAIT.saturating_mul(1 << losses.min(16)).min(LONGEST_WAIT);
     // Without random bytes every process waits equally long, which is slower and just as correct.
-    let dice = getrandom::u32().unwrap_or(u32::MAX);
-    longest.mul_f64(f64::from(dice) / f64::from(u32::MAX))
+    let random = getrandom::u32().unwrap_or(u32::MAX);
+    longest.mul_f64(f64::from(random) / f64::from(u32::MAX))
 }

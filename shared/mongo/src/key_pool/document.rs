@@ -7,22 +7,22 @@ use stint_core::ledger::{Account, Holds, KeyId, WindowRecord};
 
 /// The revision of the document that an account in memory was read from or written to.
 #[derive(Clone, Debug)]
-pub(super) struct Head {
+pub(super) struct Revision {
     /// The stored value, of any type: an invalid revision can be replaced too.
     revision: Bson,
     /// The windows that the document carries.
     pub(super) closed: Vec<WindowRecord>,
 }
 
-impl Head {
-    /// Returns the head of a document that was just created.
-    pub(super) fn first(closed: Vec<WindowRecord>) -> Head {
-        Head { revision: Bson::Int64(1), closed }
+impl Revision {
+    /// Returns the revision of a document that was just created.
+    pub(super) fn first(closed: Vec<WindowRecord>) -> Revision {
+        Revision { revision: Bson::Int64(1), closed }
     }
 
-    /// Returns the head of the document that has replaced it.
-    pub(super) fn next(&self, closed: Vec<WindowRecord>) -> Head {
-        Head { revision: Bson::Int64(self.next_revision()), closed }
+    /// Returns the revision of the document that has replaced it.
+    pub(super) fn next(&self, closed: Vec<WindowRecord>) -> Revision {
+        Revision { revision: Bson::Int64(self.next_revision()), closed }
     }
 
     /// Matches the document if no other process has changed it.
@@ -35,18 +35,18 @@ impl Head {
     }
 }
 
-/// Returns the document of an account, in the revision after `head`.
+/// Returns the document of an account, in the revision after `revision`.
 pub(super) fn write(
     key: &KeyId,
     account: &Account,
-    head: Option<&Head>,
+    revision: Option<&Revision>,
     closed: &[WindowRecord],
 ) -> serde_json::Result<Document> {
     let holds = account.holds.write(0..=u64::MAX)?.unwrap_or_else(|| "[]".to_owned());
     let closed = closed.iter().map(serde_json::to_string).collect::<serde_json::Result<Vec<String>>>()?;
     Ok(doc! {
         "_id": &key.0,
-        "revision": head.map_or(1, Head::next_revision),
+        "revision": revision.map_or(1, Revision::next_revision),
         "record": serde_json::to_string(account)?,
         "holds": holds,
         "closed": closed,
@@ -55,26 +55,26 @@ pub(super) fn write(
 
 /// Reads a document; `None` if its record is invalid. An invalid hold closes the key: it counts as never read, and
 /// grants nothing before the upstream has been asked.
-pub(super) fn read(key: &KeyId, document: &Document) -> Option<(Head, Account)> {
+pub(super) fn read(key: &KeyId, document: &Document) -> Option<(Revision, Account)> {
     let mut account = match serde_json::from_str::<Account>(document.get_str("record").unwrap_or_default()) {
         Ok(account) => account,
         Err(error) => {
-            tracing::warn!(key = %key, %error, "the stored account of a key is unreadable: it must be read again");
+            tracing::warn!(key = %key, %error, "the stored account of a key is invalid: the key must be read from the upstream again");
             return None;
         }
     };
     if !read_holds(document, &mut account.holds) {
-        tracing::warn!(key = %key, "a stored hold of a key is unreadable: the key must be read again");
+        tracing::warn!(key = %key, "a stored hold of a key is invalid: the key must be read from the upstream again");
         account.limit = None;
     }
     account.sequence = account.sequence.max(account.holds.last_sequence());
     let revision = document.get("revision").cloned().unwrap_or(Bson::Null);
-    Some((Head { revision, closed: closed(key, document) }, account))
+    Some((Revision { revision, closed: closed(key, document) }, account))
 }
 
 /// Returns an account to continue with if the record is invalid. Its numbers are higher than any that the key can have
 /// used; `last_window` is the highest stored window.
-pub(super) fn unread(document: &Document, now: Timestamp, last_window: u64) -> (Head, Account) {
+pub(super) fn unread(document: &Document, now: Timestamp, last_window: u64) -> (Revision, Account) {
     let mut account = Account::unread();
     read_holds(document, &mut account.holds);
     // A key counts a few steps per call, and far fewer than one per microsecond.
@@ -83,7 +83,7 @@ pub(super) fn unread(document: &Document, now: Timestamp, last_window: u64) -> (
     let revision = document.get("revision").cloned().unwrap_or(Bson::Null);
     let closed = closed(&KeyId(document.get_str("_id").unwrap_or_default().to_owned()), document);
     account.window = closed.iter().map(|window| window.window).fold(last_window, u64::max);
-    (Head { revision, closed }, account)
+    (Revision { revision, closed }, account)
 }
 
 fn read_holds(document: &Document, holds: &mut Holds) -> bool {
@@ -101,7 +101,7 @@ pub(super) fn window(key: &KeyId, text: &str) -> Option<WindowRecord> {
     match serde_json::from_str(text) {
         Ok(window) => Some(window),
         Err(error) => {
-            tracing::warn!(key = %key, %error, "the stored record of a window is unreadable");
+            tracing::warn!(key = %key, %error, "the stored record of a window is invalid");
             None
         }
     }

@@ -59,7 +59,7 @@ impl LedgerStore for MongoKeyPool {
     }
 
     async fn claim_stored(&self, queue: &str, max: usize, lease: Duration) -> PortResult<Vec<Parked>> {
-        self.parked.lend(queue, max, lease).await
+        self.parked.claim(queue, max, lease).await
     }
 
     async fn forget_stored(&self, messages: &[Parked]) -> PortResult<()> {

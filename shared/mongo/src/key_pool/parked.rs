@@ -39,16 +39,16 @@ impl ParkedMessages {
     }
 
     /// Leases messages. If other processes lease all candidates first, it looks for more.
-    pub(super) async fn lend(&self, queue: &str, max: usize, lease: Duration) -> PortResult<Vec<Parked>> {
+    pub(super) async fn claim(&self, queue: &str, max: usize, lease: Duration) -> PortResult<Vec<Parked>> {
         loop {
             let now = self.clock.now();
             let candidates = self.candidates(queue, max, now).await?;
             if candidates.is_empty() {
                 return Ok(Vec::new());
             }
-            let lent = self.borrow(&candidates, after(now, lease.min(LONGEST_CLAIM))).await?;
-            if !lent.is_empty() {
-                return Ok(lent);
+            let claimed = self.claim_unchanged(&candidates, after(now, lease.min(LONGEST_CLAIM))).await?;
+            if !claimed.is_empty() {
+                return Ok(claimed);
             }
         }
     }
@@ -63,19 +63,19 @@ impl ParkedMessages {
     }
 
     /// Leases the candidates that have not changed since they were read, and returns those.
-    async fn borrow(&self, candidates: &[Document], until: Timestamp) -> PortResult<Vec<Parked>> {
-        let loan = ObjectId::new();
-        let lend = doc! { "$set": { "lentUntil": date(until), "loan": loan } };
+    async fn claim_unchanged(&self, candidates: &[Document], until: Timestamp) -> PortResult<Vec<Parked>> {
+        let lease_id = ObjectId::new();
+        let claim = doc! { "$set": { "lentUntil": date(until), "loan": lease_id } };
         let field = |document: &Document, name: &str| document.get(name).cloned().unwrap_or(Bson::Null);
         let as_seen = |document: &Document| {
             let [id, parked_at, loan] = ["_id", "parkedAt", "loan"].map(|name| field(document, name));
-            update(doc! { "_id": id, "parkedAt": parked_at, "loan": loan }, lend.clone())
+            update(doc! { "_id": id, "parkedAt": parked_at, "loan": loan }, claim.clone())
         };
         let statements: Vec<Document> = candidates.iter().map(as_seen).collect();
-        self.mongo.update_all(COLLECTION, &statements, "lend parked messages").await?;
+        self.mongo.update_all(COLLECTION, &statements, "claim parked messages").await?;
         let ids: Vec<Bson> = candidates.iter().map(|document| field(document, "_id")).collect();
-        let lent = self.find(doc! { "_id": { "$in": ids }, "loan": loan }, candidates.len()).await?;
-        Ok(lent.iter().filter_map(read).collect())
+        let claimed = self.find(doc! { "_id": { "$in": ids }, "loan": lease_id }, candidates.len()).await?;
+        Ok(claimed.iter().filter_map(read).collect())
     }
 
     /// Deletes the messages that are unchanged since they were leased. A message parked again is not leased. If it was

@@ -7,16 +7,16 @@ use stint_core::clock::{Clock, ManualClock};
 /// Moves only when a test advances it. A sleep ends as soon as all other tasks had a turn: the tasks here wait for the
 /// server, which runs in real time.
 #[derive(Clone)]
-pub(crate) struct Standing(pub(crate) ManualClock);
+pub(crate) struct FrozenClock(pub(crate) ManualClock);
 
-impl Standing {
+impl FrozenClock {
     /// The same instant in each process.
-    pub(crate) fn new() -> Standing {
-        Standing(ManualClock::new("2026-11-20T10:00:00Z".parse().unwrap()))
+    pub(crate) fn new() -> FrozenClock {
+        FrozenClock(ManualClock::new("2026-11-20T10:00:00Z".parse().unwrap()))
     }
 }
 
-impl Clock for Standing {
+impl Clock for FrozenClock {
     fn now(&self) -> Timestamp {
         self.0.now()
     }

@@ -10,20 +10,20 @@ use stint_mongo::testing::TestDatabase;
 use stint_mongo::{Mongo, MongoBreakers, MongoKeyPool};
 use stint_testkit::{BreakerWorld, KeyPoolWorld, Time};
 
-use crate::clock::Standing;
+use crate::clock::FrozenClock;
 
 struct World {
-    clock: Standing,
+    clock: FrozenClock,
     database: TestDatabase,
-    ways: [Mongo; 2],
+    handles: [Mongo; 2],
     turn: AtomicUsize,
 }
 
 impl World {
     async fn new() -> World {
         let database = TestDatabase::new();
-        let ways = [database.connect().await, database.connect().await];
-        World { clock: Standing::new(), database, ways, turn: AtomicUsize::new(0) }
+        let handles = [database.connect().await, database.connect().await];
+        World { clock: FrozenClock::new(), database, handles, turn: AtomicUsize::new(0) }
     }
 
     async fn open(&self, mongo: &Mongo, settings: LedgerSettings) -> PortResult<Arc<dyn KeyPool>> {
@@ -35,7 +35,7 @@ impl World {
 impl BreakerWorld for World {
     async fn breakers(&self) -> PortResult<Arc<dyn Breakers>> {
         let turn = self.turn.fetch_add(1, Ordering::SeqCst);
-        Ok(Arc::new(MongoBreakers::new(&self.ways[turn % self.ways.len()])))
+        Ok(Arc::new(MongoBreakers::new(&self.handles[turn % self.handles.len()])))
     }
 }
 
@@ -43,7 +43,7 @@ impl BreakerWorld for World {
 impl KeyPoolWorld for World {
     async fn pool(&self, settings: LedgerSettings) -> PortResult<Arc<dyn KeyPool>> {
         let turn = self.turn.fetch_add(1, Ordering::SeqCst);
-        self.open(&self.ways[turn % self.ways.len()], settings).await
+        self.open(&self.handles[turn % self.handles.len()], settings).await
     }
 
     async fn reopen(&self, settings: LedgerSettings) -> PortResult<Arc<dyn KeyPool>> {

@@ -8,7 +8,7 @@ use stint_mongo::mongodb::bson::{Document, doc};
 use stint_mongo::testing::{TestDatabase, run};
 use stint_mongo::{Mongo, MongoKeyPool};
 
-use crate::clock::Standing;
+use crate::clock::FrozenClock;
 use crate::{WINDOW, key, open, pool, read_key, reserve};
 
 /// Returns a pool with one key and one hold of 10 points, whose document was changed directly in the database.
@@ -52,7 +52,7 @@ fn an_unreadable_hold_closes_its_key_until_it_is_read() {
 }
 
 #[test]
-fn a_revision_that_is_none_is_replaced() {
+fn an_invalid_revision_is_replaced() {
     for change in [doc! { "$set": { "revision": "seven" } }, doc! { "$unset": { "revision": "" } }] {
         run(async {
             let database = TestDatabase::new();
@@ -64,7 +64,7 @@ fn a_revision_that_is_none_is_replaced() {
 }
 
 #[test]
-fn a_key_that_was_deleted_is_forgotten_by_whoever_next_writes_it() {
+fn a_deleted_key_is_dropped_at_the_next_write() {
     run(async {
         let database = TestDatabase::new();
         let pool = pool(&database, 100).await;
@@ -76,10 +76,10 @@ fn a_key_that_was_deleted_is_forgotten_by_whoever_next_writes_it() {
 }
 
 #[test]
-fn a_window_is_on_record_whoever_dies_when() {
+fn a_window_is_recorded_whichever_process_crashes() {
     run(async {
         let database = TestDatabase::new();
-        let (clock, mongo) = (Standing::new(), database.connect().await);
+        let (clock, mongo) = (FrozenClock::new(), database.connect().await);
         let pool = MongoKeyPool::open(&mongo, crate::LEDGER, std::sync::Arc::new(clock.clone())).await.unwrap();
         pool.configure(&[key()]).await.unwrap();
         for spent in [0, 20, 30] {

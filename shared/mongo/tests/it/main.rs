@@ -1,6 +1,6 @@
 //! Tests of the adapters' public interface on a real server that speaks MongoDB's protocol.
 
-#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise, and so may what helps it")]
+#![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod clock;
 mod conformance;
@@ -18,7 +18,7 @@ use stint_core::ports::KeyPool;
 use stint_mongo::testing::TestDatabase;
 use stint_mongo::{Mongo, MongoKeyPool};
 
-use clock::Standing;
+use clock::FrozenClock;
 
 const WINDOW: Duration = Duration::from_secs(3_600);
 const LEDGER: LedgerSettings = LedgerSettings::without_reserve(WINDOW);
@@ -28,7 +28,7 @@ fn key() -> KeyId {
 }
 
 async fn open(mongo: &Mongo) -> MongoKeyPool {
-    MongoKeyPool::open(mongo, LEDGER, Arc::new(Standing::new())).await.unwrap()
+    MongoKeyPool::open(mongo, LEDGER, Arc::new(FrozenClock::new())).await.unwrap()
 }
 
 /// Returns a pool with one key that was read and has `limit` points.
@@ -42,7 +42,7 @@ async fn pool(database: &TestDatabase, limit: u64) -> MongoKeyPool {
 /// Reads the key, whose window has all its points and an hour to go.
 async fn read_key(pool: &dyn KeyPool, limit: u64) {
     let claim = pool.claim_reading(Points::ZERO, Duration::from_secs(60)).await.unwrap().unwrap();
-    let received_at = stint_core::clock::Clock::now(&Standing::new());
+    let received_at = stint_core::clock::Clock::now(&FrozenClock::new());
     let reading = Reading { limit: Points::whole(limit), spent: Points::ZERO, resets_in: WINDOW, received_at };
     pool.observe(&claim, CallEnd::Answered(reading)).await.unwrap();
 }

@@ -1,6 +1,6 @@
 //! Several processes: killed in the middle of a step, or working on the same database.
 //!
-//! A child process is this test binary, with a variable that selects its part. It prints each result to its standard
+//! A child process is this test binary, with a variable that selects its role. It prints each result to its standard
 //! output, line by line. The parent waits for those lines and never for a clock.
 
 use std::collections::BTreeSet;
@@ -15,7 +15,7 @@ use stint_mongo::testing::{TestDatabase, block_on, run, run_race};
 
 use crate::{open, pool, reserve};
 
-const PART: &str = "STINT_TEST_PART";
+const ROLE: &str = "STINT_TEST_ROLE";
 const DATABASE: &str = "STINT_TEST_DATABASE";
 
 /// The prefix of a child's lines: the test harness writes to the same output.
@@ -23,15 +23,15 @@ const MARK: &str = "child says ";
 
 /// Not a test: the work of a child. In the parent, where the variable is not set, it does nothing.
 #[test]
-#[expect(clippy::disallowed_methods, reason = "a child is told its part by the environment")]
+#[expect(clippy::disallowed_methods, reason = "a child is told its role by the environment")]
 fn child() {
-    let (Ok(part), Ok(database)) = (std::env::var(PART), std::env::var(DATABASE)) else { return };
+    let (Ok(role), Ok(database)) = (std::env::var(ROLE), std::env::var(DATABASE)) else { return };
     block_on(async {
         let pool = open(&TestDatabase::connect_to(&database).await).await;
-        match part.as_str() {
+        match role.as_str() {
             "reserve" => reserve_until_refused(&pool).await,
             "spend" => spend_until_killed(&pool).await,
-            part => panic!("there is no part '{part}'"),
+            role => panic!("there is no role '{role}'"),
         }
     });
 }
@@ -70,9 +70,9 @@ struct Process {
 }
 
 impl Process {
-    fn start(part: &str, database: &str) -> Process {
+    fn start(role: &str, database: &str) -> Process {
         let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["--exact", "processes::child", "--nocapture"]).env(PART, part).env(DATABASE, database);
+        command.args(["--exact", "processes::child", "--nocapture"]).env(ROLE, role).env(DATABASE, database);
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
         Process { child, output }
@@ -122,7 +122,7 @@ fn two_processes_never_hold_the_same_points() {
 }
 
 #[test]
-fn what_was_answered_survives_a_kill() {
+fn acknowledged_steps_survive_a_kill() {
     run(async {
         let database = TestDatabase::new();
         let pool = pool(&database, 1_000_000).await;

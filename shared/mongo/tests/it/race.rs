@@ -11,22 +11,22 @@ use stint_core::ports::{KeyPool, Parked};
 use stint_mongo::MongoKeyPool;
 use stint_mongo::testing::{TestDatabase, run_race};
 
-use crate::clock::Standing;
+use crate::clock::FrozenClock;
 use crate::{LEDGER, WINDOW, key, open, pool, reserve};
 
 /// Returns pools on one database, each as a separate process would have it.
-async fn ways(database: &TestDatabase, count: usize) -> Vec<Arc<MongoKeyPool>> {
+async fn handles(database: &TestDatabase, count: usize) -> Vec<Arc<MongoKeyPool>> {
     join_all((0..count).map(|_| async { Arc::new(open(&database.connect().await).await) })).await
 }
 
 #[test]
-fn a_crowd_of_processes_never_holds_the_same_points() {
+fn many_processes_never_hold_the_same_points() {
     run_race(async {
         let database = TestDatabase::new();
         let pool = pool(&database, 1_000).await;
-        let ways = ways(&database, 8).await;
+        let handles = handles(&database, 8).await;
         let reservers = (0..200).map(|number| {
-            let pool = ways[number % ways.len()].clone();
+            let pool = handles[number % handles.len()].clone();
             tokio::spawn(async move {
                 let mut held = Vec::new();
                 while let Some(grant) = reserve(&*pool, 7).await {
@@ -44,13 +44,13 @@ fn a_crowd_of_processes_never_holds_the_same_points() {
 }
 
 #[test]
-fn a_crowd_that_gives_back_what_it_took_leaves_nothing_behind() {
+fn many_processes_that_settle_all_holds_leave_none() {
     run_race(async {
         let database = TestDatabase::new();
         let pool = pool(&database, 100).await;
-        let ways = ways(&database, 4).await;
+        let handles = handles(&database, 4).await;
         let spenders = (0..40).map(|number| {
-            let pool = ways[number % ways.len()].clone();
+            let pool = handles[number % handles.len()].clone();
             tokio::spawn(async move {
                 let mut granted = 0;
                 for _ in 0..10 {
@@ -75,36 +75,36 @@ fn one_of_many_may_read_a_key() {
     run_race(async {
         let database = TestDatabase::new();
         open(&database.connect().await).await.configure(&[key()]).await.unwrap();
-        let ways = ways(&database, 8).await;
-        let claims = join_all(ways.iter().map(|pool| pool.claim_reading(Points::ZERO, WINDOW))).await;
+        let handles = handles(&database, 8).await;
+        let claims = join_all(handles.iter().map(|pool| pool.claim_reading(Points::ZERO, WINDOW))).await;
         assert_eq!(claims.into_iter().filter_map(Result::unwrap).count(), 1);
     });
 }
 
 #[test]
-fn parked_messages_are_lent_to_one_of_many() {
+fn parked_messages_are_claimed_by_one_of_many() {
     run_race(async {
         let database = TestDatabase::new();
-        let ways = ways(&database, 8).await;
-        let parked_at = Standing::new().now();
+        let handles = handles(&database, 8).await;
+        let parked_at = FrozenClock::new().now();
         let message =
             |number: u32| Parked { id: number.to_string(), queue: "work".into(), body: "later".into(), parked_at };
-        ways[0].park(&(0..100).map(message).collect::<Vec<_>>()).await.unwrap();
-        let borrowers = ways.into_iter().map(|pool| {
+        handles[0].park(&(0..100).map(message).collect::<Vec<_>>()).await.unwrap();
+        let claimers = handles.into_iter().map(|pool| {
             tokio::spawn(async move {
-                let mut lent = Vec::new();
+                let mut claimed = Vec::new();
                 loop {
                     let some = pool.claim_parked("work", 7, WINDOW).await.unwrap();
                     if some.is_empty() {
-                        return lent;
+                        return claimed;
                     }
-                    lent.extend(some.into_iter().map(|message| message.id));
+                    claimed.extend(some.into_iter().map(|message| message.id));
                 }
             })
         });
-        let lent: Vec<String> = join_all(borrowers).await.into_iter().flat_map(Result::unwrap).collect();
-        assert_eq!(lent.len(), 100);
-        assert_eq!(lent.into_iter().collect::<BTreeSet<_>>().len(), 100, "a message was lent twice");
+        let claimed: Vec<String> = join_all(claimers).await.into_iter().flat_map(Result::unwrap).collect();
+        assert_eq!(claimed.len(), 100);
+        assert_eq!(claimed.into_iter().collect::<BTreeSet<_>>().len(), 100, "a message was claimed twice");
     });
 }
 
@@ -114,7 +114,7 @@ fn a_pool_that_is_opened_by_many_at_once_has_each_key_once() {
         let database = TestDatabase::new();
         let opened = join_all((0..8).map(|_| async {
             let mongo = database.connect().await;
-            let pool = MongoKeyPool::open(&mongo, LEDGER, Arc::new(Standing::new())).await.unwrap();
+            let pool = MongoKeyPool::open(&mongo, LEDGER, Arc::new(FrozenClock::new())).await.unwrap();
             pool.configure(&[key()]).await.unwrap();
             pool
         }));

@@ -6,20 +6,21 @@ use stint_mongo::mongodb::bson::doc;
 use stint_mongo::testing::{TestDatabase, run, run_race};
 
 #[test]
-fn whoever_replaces_a_record_must_have_seen_it() {
+fn only_the_current_version_is_replaced() {
     run_race(async {
         let database = TestDatabase::new();
-        let ways = join_all((0..8).map(|_| async { MongoRecords::new(&database.connect().await, "throttles") })).await;
-        assert_eq!(ways[0].load::<u32>("rank-fetcher").await.unwrap(), None);
+        let handles =
+            join_all((0..8).map(|_| async { MongoRecords::new(&database.connect().await, "throttles") })).await;
+        assert_eq!(handles[0].load::<u32>("rank-fetcher").await.unwrap(), None);
         for version in 0..5 {
-            let written = join_all((1..).zip(&ways).map(async |(number, way)| {
-                way.replace("rank-fetcher", version, &number).await.unwrap().then_some(number)
+            let written = join_all((1..).zip(&handles).map(async |(number, handle)| {
+                handle.replace("rank-fetcher", version, &number).await.unwrap().then_some(number)
             }));
             let winners: Vec<u32> = written.await.into_iter().flatten().collect();
             assert_eq!(winners.len(), 1, "version {version} was replaced by {winners:?}");
-            assert_eq!(ways[0].load("rank-fetcher").await.unwrap(), Some((version + 1, winners[0])));
+            assert_eq!(handles[0].load("rank-fetcher").await.unwrap(), Some((version + 1, winners[0])));
         }
-        assert!(!ways[0].replace("reviver", 3, &1_u32).await.unwrap(), "there is none");
+        assert!(!handles[0].replace("reviver", 3, &1_u32).await.unwrap(), "there is none");
     });
 }
 

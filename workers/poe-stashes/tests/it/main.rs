@@ -1,6 +1,6 @@
 //! The fleet as a whole on virtual time, and its stores on every backend.
 
-#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise, and so may what helps it")]
+#![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod crashing;
 mod disagreeing;

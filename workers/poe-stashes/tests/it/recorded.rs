@@ -9,7 +9,7 @@ use stint_poe_stashes::model::price::{Asking, asked};
 /// The recorded answers, if they are available.
 const RECORDED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data/poe");
 
-#[expect(clippy::print_stderr, reason = "whoever reads a test's output learns what it could not do")]
+#[expect(clippy::print_stderr, reason = "a skipped test says why")]
 fn recorded(file: &str) -> Option<String> {
     let text = std::fs::read_to_string(format!("{RECORDED}/{file}")).ok();
     if text.is_none() {

@@ -27,7 +27,7 @@ pub(crate) struct Cloud {
 
 impl Cloud {
     /// Returns the servers named in the environment; otherwise prints why the test is skipped.
-    #[expect(clippy::print_stderr, reason = "whoever reads a test's output learns what it could not do")]
+    #[expect(clippy::print_stderr, reason = "a skipped test says why")]
     pub(crate) fn find() -> Option<Cloud> {
         #[expect(clippy::disallowed_methods, reason = "a test's own setting")]
         let [url, database] = ["STINT_AWS_EMULATOR_URL", "MONGODB_URI"].map(|name| std::env::var(name).ok());

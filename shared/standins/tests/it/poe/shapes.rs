@@ -26,7 +26,7 @@ fn always<'v>(values: impl IntoIterator<Item = &'v Value>) -> BTreeSet<String> {
     fields.reduce(|all: BTreeSet<String>, one| &all & &one).unwrap_or_default()
 }
 
-#[expect(clippy::print_stderr, reason = "whoever reads a test's output learns what it could not do")]
+#[expect(clippy::print_stderr, reason = "a skipped test says why")]
 fn recorded(name: &str) -> Option<Vec<Value>> {
     let text = std::fs::read_to_string(Path::new(RECORDED).join(name));
     if text.is_err() {

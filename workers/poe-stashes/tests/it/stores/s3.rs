@@ -19,7 +19,7 @@ const LEAST_PART: usize = 5 * 1024 * 1024;
 const REGION: &str = "eu-west-1";
 
 /// Runs a test against the emulator, or prints why it is skipped.
-#[expect(clippy::print_stderr, reason = "whoever reads a test's output learns what it could not do")]
+#[expect(clippy::print_stderr, reason = "a skipped test says why")]
 fn run(test: impl Future<Output = ()>) {
     match url() {
         Some(_) => tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test),
