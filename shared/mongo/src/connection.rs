@@ -37,7 +37,7 @@ impl Mongo {
 
     /// Opens the database at `uri`: `database`, else the one that the address names, else `stint`.
     pub async fn open(uri: &str, database: Option<&str>) -> PortResult<Mongo> {
-        let wrong = |error| explain("make sense of MONGODB_URI", &error);
+        let wrong = |error| explain("parse MONGODB_URI", &error);
         let mut options = ClientOptions::parse(uri).await.map_err(wrong)?;
         options.app_name.get_or_insert_with(|| "stint".to_owned());
         options.server_selection_timeout.get_or_insert(SERVER_SELECTION);

@@ -10,7 +10,7 @@ use http::header::{ACCEPT_ENCODING, USER_AGENT};
 use stint_core::clock::{Clock, after};
 use stint_http::{Body, RequestLimits, Transport, TransportError};
 
-use crate::transfer::Cut;
+use crate::transfer::ConnectionClosed;
 use crate::{Reply, Upstream};
 
 /// Sends every request to one stand-in, whatever host it names.
@@ -82,7 +82,9 @@ impl<U: Upstream + ?Sized> Transport for InProcess<U> {
         let chunks = transfer.pieces(body, self.clock.clone()).map(move |piece| match piece {
             _ if clock.now() > deadline => Err(timed_out.clone()),
             Ok(piece) => Ok(piece),
-            Err(Cut) => Err(TransportError::Broken { host: from.clone(), reason: "the connection ended".into() }),
+            Err(ConnectionClosed) => {
+                Err(TransportError::Broken { host: from.clone(), reason: "the connection ended".into() })
+            }
         });
         Ok(http::Response::from_parts(head, Body::new(chunks, host, limits.max_body)))
     }
@@ -113,7 +115,7 @@ mod tests {
         }
     }
 
-    fn ask(
+    fn send(
         clock: &ManualClock,
         upstream: &Arc<Mutex<Slow>>,
         timeout: u64,
@@ -124,22 +126,22 @@ mod tests {
         let limits = RequestLimits { timeout: Duration::from_secs(timeout), max_body };
         let mut answer = transport.send(request, limits);
         assert!((&mut answer).now_or_never().is_none(), "an answer takes time");
-        clock.advance_to(clock.next_deadline().expect("somebody sleeps"));
+        clock.advance_to(clock.next_deadline().expect("a pending timer"));
         answer.now_or_never().expect("the time has passed")
     }
 
     #[test]
     fn an_answer_takes_its_latency() {
         let (clock, upstream) = (ManualClock::new(Timestamp::UNIX_EPOCH), Arc::new(Mutex::new(Slow(0))));
-        let answer = ask(&clock, &upstream, 30, 10).expect("an answer");
+        let answer = send(&clock, &upstream, 30, 10).expect("an answer");
         assert_eq!(answer.body().len(), 10);
         assert_eq!(clock.now().as_second(), 10);
     }
 
     #[test]
-    fn a_request_that_timed_out_has_been_seen() {
+    fn a_request_that_timed_out_is_counted() {
         let (clock, upstream) = (ManualClock::new(Timestamp::UNIX_EPOCH), Arc::new(Mutex::new(Slow(0))));
-        let error = ask(&clock, &upstream, 3, 10).expect_err("no answer");
+        let error = send(&clock, &upstream, 3, 10).expect_err("no answer");
         assert_eq!(error.to_string(), "no answer from example.invalid:8443 within 3 s");
         assert_eq!(clock.now().as_second(), 3);
         assert_eq!(upstream.lock().expect("unpoisoned").0, 1);
@@ -148,6 +150,6 @@ mod tests {
     #[test]
     fn an_answer_above_the_cap_is_an_error() {
         let (clock, upstream) = (ManualClock::new(Timestamp::UNIX_EPOCH), Arc::new(Mutex::new(Slow(0))));
-        assert!(matches!(ask(&clock, &upstream, 30, 9), Err(TransportError::TooLarge { max_body: 9, .. })));
+        assert!(matches!(send(&clock, &upstream, 30, 9), Err(TransportError::TooLarge { max_body: 9, .. })));
     }
 }

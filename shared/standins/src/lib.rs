@@ -7,10 +7,10 @@
 
 #![warn(missing_docs)]
 
-mod draw;
 mod in_process;
 #[cfg(feature = "poe-stashes")]
 pub mod poe_stashes;
+mod random;
 mod server;
 mod transfer;
 mod upstream;

@@ -22,7 +22,7 @@ pub struct Transfer {
 
 /// The connection was closed within the body.
 #[derive(Debug)]
-pub(crate) struct Cut;
+pub(crate) struct ConnectionClosed;
 
 impl Transfer {
     pub(crate) fn is_whole(self) -> bool {
@@ -31,7 +31,11 @@ impl Transfer {
 
     /// Returns the pieces of `body`, each at its time on `clock`, counted from now. A piece whose time passed while
     /// nothing was reading is available at once.
-    pub(crate) fn pieces(self, body: Bytes, clock: Arc<dyn Clock>) -> impl Stream<Item = Result<Bytes, Cut>> {
+    pub(crate) fn pieces(
+        self,
+        body: Bytes,
+        clock: Arc<dyn Clock>,
+    ) -> impl Stream<Item = Result<Bytes, ConnectionClosed>> {
         let size = match self.bytes_per_second {
             Some(pace) => usize::try_from(pace.saturating_mul(PIECE.as_millis() as u64) / 1000).unwrap_or(usize::MAX),
             None => body.len(),
@@ -43,7 +47,7 @@ impl Transfer {
             async move {
                 let mut pieces = pieces?;
                 if pieces.rest.is_empty() {
-                    return pieces.cut.then_some((Err(Cut), None));
+                    return pieces.cut.then_some((Err(ConnectionClosed), None));
                 }
                 if self.bytes_per_second.is_some() {
                     pieces.due = after(pieces.due, PIECE);

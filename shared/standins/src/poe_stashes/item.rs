@@ -4,14 +4,14 @@ use std::fmt::Write;
 
 use super::options::Era;
 use super::words::{CURRENCIES, KINDS, Kind, MODIFIERS, RARE_FIRST, RARE_LAST};
-use crate::draw::{Draw, Stream, mix};
+use crate::random::{Purpose, RandomSequence, mix};
 
 /// An item. It keeps its slot in the stash and its id for some versions of the stash, and then another item may take
 /// the slot.
 pub(super) struct Item {
     slot: u32,
-    draw: Draw,
-    note: Draw,
+    draw: RandomSequence,
+    note: RandomSequence,
     there: bool,
 }
 
@@ -19,11 +19,11 @@ impl Item {
     /// Returns the item, if any, in `slot` of a stash after `version` edits.
     pub(super) fn in_slot(seed: u64, stash: u32, slot: u32, version: u32) -> Item {
         let place = u64::from(stash) << 32 | u64::from(slot);
-        let stays = Draw::of(seed, Stream::Item, place).within(2, 8);
+        let stays = RandomSequence::of(seed, Purpose::Item, place).within(2, 8);
         let generation = (u64::from(version) + u64::from(slot)) / stays;
-        let mut draw = Draw::of(seed, Stream::Item, mix(place).wrapping_add(generation));
+        let mut draw = RandomSequence::of(seed, Purpose::Item, mix(place).wrapping_add(generation));
         // A price changes more often than the item.
-        let note = Draw::of(seed, Stream::Item, mix(!place).wrapping_add(u64::from(version) / 2));
+        let note = RandomSequence::of(seed, Purpose::Item, mix(!place).wrapping_add(u64::from(version) / 2));
         let there = draw.per_mille(500);
         Item { slot, draw, note, there }
     }
@@ -144,7 +144,7 @@ impl Item {
 
 /// The icon URL of a kind. It is long and the same for all its items, so that pages compress as well as real ones.
 fn icon(kind: u64) -> String {
-    let mut draw = Draw::of(0, Stream::Item, kind);
+    let mut draw = RandomSequence::of(0, Purpose::Item, kind);
     let mut icon = String::with_capacity(160);
     for _ in 0..8 {
         let _ = write!(icon, "{:016x}", draw.bits());

@@ -11,19 +11,19 @@
 //! * Limits are announced in headers and enforced: a request over the limit blocks the address for a while, and every
 //!   4xx counts towards a permanent ban.
 //!
-//! Everything else that a test needs to know is in [`Books`] and in the methods of [`PoeStashes`].
+//! Everything else that a test needs to know is in [`Counters`] and in the methods of [`PoeStashes`].
 
 mod answers;
-mod books;
-mod gate;
+mod counters;
 mod item;
 mod oauth;
 mod options;
+mod rate_limits;
 mod river;
 mod stash;
 mod upstream;
 mod words;
 
-pub use books::{Books, ServedPage, digest};
+pub use counters::{Counters, ServedPage, digest};
 pub use options::{Counting, Era, Faults, Options, Window};
 pub use upstream::PoeStashes;

@@ -10,7 +10,7 @@ use stint_core::clock::after;
 
 use super::answers::{Answer, json};
 use super::options::Options;
-use crate::draw::{Draw, Stream};
+use crate::random::{Purpose, RandomSequence};
 
 /// The scope that pages require.
 const SCOPE: &str = "service:psapi";
@@ -53,7 +53,7 @@ impl Tokens {
 
     fn issue(&mut self, now: Timestamp, options: &Options) -> String {
         self.valid.retain(|_, until| now < *until);
-        let mut draw = Draw::of(options.seed, Stream::Token, self.issued);
+        let mut draw = RandomSequence::of(options.seed, Purpose::Token, self.issued);
         self.issued += 1;
         let token = format!("{:016x}{:016x}", draw.bits(), draw.bits());
         self.valid.insert(token.clone(), after(now, options.token_lifetime));

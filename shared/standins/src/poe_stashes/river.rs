@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use stint_core::clock::{before, between};
 
 use super::options::Options;
-use crate::draw::{Draw, Stream};
+use crate::random::{Purpose, RandomSequence};
 
 const SHARDS: u64 = 5;
 
@@ -53,7 +53,7 @@ impl River {
     }
 
     /// Updates the stashes to their state at `now`.
-    pub(super) fn flow(&mut self, now: Timestamp) {
+    pub(super) fn advance_to(&mut self, now: Timestamp) {
         let tail = self.tail(now);
         while self.shown < tail {
             let stash = self.stash_of(self.shown);
@@ -62,7 +62,8 @@ impl River {
         }
     }
 
-    /// The number of edits of `stash` as of the last [`flow`](River::flow). `None` if there is no such stash.
+    /// The number of edits of `stash` as of the last [`advance_to`](River::advance_to). `None` if there is no such
+    /// stash.
     pub(super) fn version(&self, stash: u32) -> Option<u32> {
         self.versions.get(stash as usize).copied()
     }
@@ -75,7 +76,7 @@ impl River {
     }
 
     /// Returns the change id of the position after `edits` edits.
-    pub(super) fn id(&self, edits: u64) -> String {
+    pub(super) fn change_id(&self, edits: u64) -> String {
         let order = self.order(edits / SHARDS);
         let counters = self.bases.iter().enumerate().map(|(shard, base)| {
             let begun = order[..(edits % SHARDS) as usize].contains(&(shard as u64));
@@ -85,7 +86,7 @@ impl River {
     }
 
     /// Returns the position of an id: exact for an id of the river, the nearest for five other numbers.
-    pub(super) fn place(&self, counters: [u64; 5]) -> u64 {
+    pub(super) fn position(&self, counters: [u64; 5]) -> u64 {
         let passed = counters.iter().zip(self.bases).map(|(counter, base)| counter.saturating_sub(base));
         passed.fold(0, u64::saturating_add)
     }
@@ -93,7 +94,7 @@ impl River {
     /// Returns the order in which a block of five edits changes the shards.
     fn order(&self, block: u64) -> [u64; 5] {
         let mut order = [0, 1, 2, 3, 4];
-        let mut draw = Draw::of(self.seed, Stream::Edit, block);
+        let mut draw = RandomSequence::of(self.seed, Purpose::Edit, block);
         for last in (1..order.len()).rev() {
             order.swap(last, draw.below(last as u64 + 1) as usize);
         }
@@ -102,7 +103,7 @@ impl River {
 
     fn stash_of(&self, edit: u64) -> u32 {
         let shard = self.order(edit / SHARDS)[(edit % SHARDS) as usize];
-        let of_shard = Draw::of(!self.seed, Stream::Edit, edit).below(self.versions.len() as u64 / SHARDS);
+        let of_shard = RandomSequence::of(!self.seed, Purpose::Edit, edit).below(self.versions.len() as u64 / SHARDS);
         (of_shard * SHARDS + shard) as u32
     }
 }
@@ -133,8 +134,8 @@ mod tests {
     fn every_place_has_a_name_that_leads_back() {
         let river = river();
         for edits in (0..50).chain(1_000_000..1_000_050) {
-            let counters = parse(&river.id(edits)).expect("five counters");
-            assert_eq!(river.place(counters), edits);
+            let counters = parse(&river.change_id(edits)).expect("five counters");
+            assert_eq!(river.position(counters), edits);
         }
     }
 
@@ -143,7 +144,7 @@ mod tests {
         let river = river();
         let mut last = [0; 5];
         for edits in 0..100 {
-            let counters = parse(&river.id(edits)).expect("five counters");
+            let counters = parse(&river.change_id(edits)).expect("five counters");
             assert!(counters.iter().zip(last).all(|(counter, last)| *counter >= last));
             last = counters;
         }
@@ -153,9 +154,9 @@ mod tests {
     fn other_numbers_lead_near_and_bisect() {
         let river = river();
         let base = u64::from(u32::MAX);
-        assert_eq!(river.place([base + 10; 5]), 50);
-        assert_eq!(river.place([0; 5]), 0);
-        assert_eq!(river.place([u64::MAX; 5]), u64::MAX);
+        assert_eq!(river.position([base + 10; 5]), 50);
+        assert_eq!(river.position([0; 5]), 0);
+        assert_eq!(river.position([u64::MAX; 5]), u64::MAX);
     }
 
     #[test]

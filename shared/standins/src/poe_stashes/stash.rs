@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::item::Item;
 use super::options::{Era, Options};
 use super::words::{ACCOUNTS, LEAGUES, STASH_TYPES, TABS};
-use crate::draw::{Draw, Stream, mix};
+use crate::random::{Purpose, RandomSequence, mix};
 
 /// Stash number `number` after `version` edits.
 pub(super) struct Stash<'o> {
@@ -89,10 +89,10 @@ impl<'o> Stash<'o> {
 
     fn is_public(&self) -> bool {
         let subject = u64::from(self.number) << 32 | u64::from(self.version);
-        !Draw::of(!self.options.seed, Stream::Stash, subject).per_mille(self.options.unlisted)
+        !RandomSequence::of(!self.options.seed, Purpose::Stash, subject).per_mille(self.options.unlisted)
     }
 
-    fn profile(&self) -> Draw {
-        Draw::of(self.options.seed, Stream::Stash, u64::from(self.number))
+    fn profile(&self) -> RandomSequence {
+        RandomSequence::of(self.options.seed, Purpose::Stash, u64::from(self.number))
     }
 }

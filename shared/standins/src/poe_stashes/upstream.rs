@@ -8,13 +8,13 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use jiff::Timestamp;
 
 use super::answers::{self, Answer, Refusal, compressed, refused};
-use super::books::{Books, ServedPage, digest};
-use super::gate::Gate;
+use super::counters::{Counters, ServedPage, digest};
 use super::oauth::Tokens;
 use super::options::{Faults, Options};
+use super::rate_limits::RateLimiter;
 use super::river::{River, parse};
 use super::stash::Stash;
-use crate::draw::{Draw, Stream};
+use crate::random::{Purpose, RandomSequence};
 use crate::{Reply, Transfer, Upstream};
 
 /// The path of the pages; `/xbox` or `/sony` may follow.
@@ -23,8 +23,8 @@ const PAGES_PATH: &str = "/public-stash-tabs";
 const TOKEN_PATH: &str = "/oauth/token";
 /// The path of the head of the river, which needs no token.
 const HEAD_PATH: &str = "/api/trade/data/change-ids";
-/// The path where a test in another process reads the [`Books`].
-const BOOKS_PATH: &str = "/standin/books";
+/// The path where a test in another process reads the [`Counters`].
+const COUNTERS_PATH: &str = "/standin/books";
 
 /// The realms, each with its own river. The first one is the default.
 const REALMS: [&str; 3] = ["pc", "xbox", "sony"];
@@ -37,17 +37,17 @@ pub struct PoeStashes {
     options: Options,
     realms: Vec<Realm>,
     tokens: Tokens,
-    books: Books,
+    counters: Counters,
 }
 
 #[derive(Debug)]
 struct Realm {
     river: River,
-    gate: Gate,
+    rate_limiter: RateLimiter,
 }
 
 /// The random values of one request.
-struct Luck {
+struct RequestDraws {
     latency: Duration,
     bad_gateway: bool,
     unavailable: bool,
@@ -60,7 +60,7 @@ impl PoeStashes {
     pub fn new(options: Options) -> PoeStashes {
         let realm = |(number, name): (usize, &&str)| Realm {
             river: River::new(&options, options.seed.wrapping_add(number as u64)),
-            gate: Gate::new(
+            rate_limiter: RateLimiter::new(
                 format!("public-stash-tabs-request-limit-{name}"),
                 &options.windows,
                 options.counting,
@@ -68,7 +68,7 @@ impl PoeStashes {
             ),
         };
         let realms = REALMS.iter().enumerate().map(realm).collect();
-        PoeStashes { realms, tokens: Tokens::default(), books: Books::default(), options }
+        PoeStashes { realms, tokens: Tokens::default(), counters: Counters::default(), options }
     }
 
     /// The options of the stand-in.
@@ -87,38 +87,38 @@ impl PoeStashes {
     }
 
     /// Everything counted and served so far.
-    pub fn books(&self) -> Books {
+    pub fn counters(&self) -> Counters {
         let banned = self.is_banned();
-        Books { banned, tokens: self.tokens.issued, ..self.books.clone() }
+        Counters { banned, tokens: self.tokens.issued, ..self.counters.clone() }
     }
 
     /// The id of the last edit in the game, as the head endpoint returns it.
     pub fn head(&self, now: Timestamp) -> String {
         let river = self.river();
-        river.id(river.head(now))
+        river.change_id(river.head(now))
     }
 
     /// The id after the last edit that the river shows.
     pub fn tail(&self, now: Timestamp) -> String {
         let river = self.river();
-        river.id(river.tail(now))
+        river.change_id(river.tail(now))
     }
 
     /// The id of the first page.
     pub fn beginning(&self) -> String {
-        self.river().id(0)
+        self.river().change_id(0)
     }
 
     /// Returns the number of edits before the position of `change_id`. `None` if it is not a valid id.
     pub fn position(&self, change_id: &str) -> Option<u64> {
-        parse(change_id).map(|counters| self.river().place(counters))
+        parse(change_id).map(|shards| self.river().position(shards))
     }
 
     /// Returns a stash as the river lists it at `now`. `None` if there is no such stash.
     pub fn current(&mut self, now: Timestamp, stash_id: &str) -> Option<String> {
         let number = Stash::number_of(&self.options, stash_id)?;
         let river = &mut self.realms[0].river;
-        river.flow(now);
+        river.advance_to(now);
         let mut json = String::new();
         Stash::new(&self.options, number, river.version(number)?).write(&mut json);
         Some(json)
@@ -130,12 +130,12 @@ impl PoeStashes {
     }
 
     fn is_banned(&self) -> bool {
-        self.books.client_errors >= self.options.ban_after
+        self.counters.client_errors >= self.options.ban_after
     }
 
-    fn route(&mut self, now: Timestamp, request: &Request<Bytes>, luck: &Luck) -> (Answer, Transfer) {
+    fn route(&mut self, now: Timestamp, request: &Request<Bytes>, draws: &RequestDraws) -> (Answer, Transfer) {
         let path = request.uri().path();
-        if self.is_banned() || !says_who_it_is(request.headers()) {
+        if self.is_banned() || !has_valid_user_agent(request.headers()) {
             return whole(refused(Refusal::Forbidden));
         }
         if request.method() == Method::POST && path == TOKEN_PATH {
@@ -145,13 +145,13 @@ impl PoeStashes {
             return whole(self.answer_head(now, request));
         }
         match path.strip_prefix(PAGES_PATH).and_then(realm_of) {
-            Some(realm) if request.method() == Method::GET => self.answer_page(now, request, realm, luck),
+            Some(realm) if request.method() == Method::GET => self.answer_page(now, request, realm, draws),
             _ => whole(refused(Refusal::NotFound)),
         }
     }
 
     fn answer_head(&mut self, now: Timestamp, request: &Request<Bytes>) -> Answer {
-        self.books.head_requests += 1;
+        self.counters.head_requests += 1;
         if request.headers().contains_key(AUTHORIZATION) {
             return refused(Refusal::Forbidden);
         }
@@ -163,21 +163,21 @@ impl PoeStashes {
         now: Timestamp,
         request: &Request<Bytes>,
         realm: usize,
-        luck: &Luck,
+        draws: &RequestDraws,
     ) -> (Answer, Transfer) {
-        self.books.page_requests += 1;
-        if luck.bad_gateway {
+        self.counters.page_requests += 1;
+        if draws.bad_gateway {
             return whole(answers::bad_gateway());
         }
-        let admitted = self.realms[realm].gate.admit(now);
+        let admitted = self.realms[realm].rate_limiter.admit(now);
         let (mut answer, transfer) = match parse(&asked_id(request)) {
             _ if !admitted => whole(refused(Refusal::RateLimit)),
             _ if !self.tokens.admits(now, request) => whole(refused(Refusal::Unauthorized)),
-            _ if luck.unavailable => whole(refused(Refusal::Unavailable)),
+            _ if draws.unavailable => whole(refused(Refusal::Unavailable)),
             None => whole(refused(Refusal::InvalidQuery)),
-            Some(counters) => self.page(now, request, (realm, counters), luck),
+            Some(shards) => self.page(now, request, (realm, shards), draws),
         };
-        self.realms[realm].gate.announce(now, answer.headers_mut());
+        self.realms[realm].rate_limiter.announce(now, answer.headers_mut());
         (answer, transfer)
     }
 
@@ -185,56 +185,56 @@ impl PoeStashes {
         &mut self,
         now: Timestamp,
         request: &Request<Bytes>,
-        (realm, counters): (usize, [u64; 5]),
-        luck: &Luck,
+        (realm, shards): (usize, [u64; 5]),
+        draws: &RequestDraws,
     ) -> (Answer, Transfer) {
         let asked = asked_id(request);
         let river = &mut self.realms[realm].river;
-        river.flow(now);
-        let (from, tail) = (river.place(counters), river.tail(now));
+        river.advance_to(now);
+        let (from, tail) = (river.position(shards), river.tail(now));
         let to = from.saturating_add(u64::from(self.options.stashes_per_page)).min(tail);
         // After the end, the page returns the requested id, even if it is not a position of the river.
-        let next = if from < to { river.id(to) } else { echo(river, &asked) };
+        let next = if from < to { river.change_id(to) } else { empty_page_id(river, &asked) };
         let stashes = if from < to { river.changed(from, to) } else { Vec::new() };
         let body = body(&self.options, river, &next, &stashes);
-        self.books.pages.push(ServedPage {
+        self.counters.pages.push(ServedPage {
             change_id: asked,
             next_change_id: next.clone(),
             stashes: stashes.len() as u32,
             bytes: body.len() as u64,
             digest: digest(body.as_bytes()),
-            cut: luck.cut.is_some(),
+            cut: draws.cut.is_some(),
             at: now,
         });
         let mut answer = compressed(request, answers::json(StatusCode::OK, body));
         if let (true, Ok(next)) = (self.options.next_id_header, HeaderValue::try_from(next)) {
             answer.headers_mut().insert(NEXT_CHANGE_ID, next);
         }
-        let cut_after = luck.cut.map(|share| answer.body().len() * share as usize / 1000);
+        let cut_after = draws.cut.map(|share| answer.body().len() * share as usize / 1000);
         (answer, Transfer { bytes_per_second: self.options.bytes_per_second, cut_after })
     }
 }
 
 impl Upstream for PoeStashes {
     fn handle(&mut self, now: Timestamp, request: &Request<Bytes>) -> Reply {
-        if request.method() == Method::GET && request.uri().path() == BOOKS_PATH {
+        if request.method() == Method::GET && request.uri().path() == COUNTERS_PATH {
             // Reading the counters changes nothing, including the random values of the next request.
-            let books = serde_json::to_vec(&self.books()).unwrap_or_default();
-            return Reply::whole(answers::json(StatusCode::OK, books), Duration::ZERO);
+            let counters = serde_json::to_vec(&self.counters()).unwrap_or_default();
+            return Reply::whole(answers::json(StatusCode::OK, counters), Duration::ZERO);
         }
-        let luck = Luck::drawn(&self.options, self.books.requests);
-        self.books.requests += 1;
-        let (response, transfer) = self.route(now, request, &luck);
-        self.books.client_errors += u64::from(response.status().is_client_error());
-        self.books.refused += u64::from(response.status() == StatusCode::TOO_MANY_REQUESTS);
-        self.books.failed += u64::from(response.status().is_server_error());
-        Reply { response, latency: luck.latency, transfer }
+        let draws = RequestDraws::drawn(&self.options, self.counters.requests);
+        self.counters.requests += 1;
+        let (response, transfer) = self.route(now, request, &draws);
+        self.counters.client_errors += u64::from(response.status().is_client_error());
+        self.counters.refused += u64::from(response.status() == StatusCode::TOO_MANY_REQUESTS);
+        self.counters.failed += u64::from(response.status().is_server_error());
+        Reply { response, latency: draws.latency, transfer }
     }
 }
 
-impl Luck {
-    fn drawn(options: &Options, request: u64) -> Luck {
-        let mut draw = Draw::of(options.seed, Stream::Request, request);
+impl RequestDraws {
+    fn drawn(options: &Options, request: u64) -> RequestDraws {
+        let mut draw = RandomSequence::of(options.seed, Purpose::Request, request);
         let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         let latency = Duration::from_nanos(draw.within(nanos(options.latency.0), nanos(options.latency.1)));
         let share = draw.below(1000) as u32;
@@ -242,7 +242,7 @@ impl Luck {
         let drawn = draw.below(1000) as u32;
         let faults = options.faults;
         let (first, second) = (faults.bad_gateway, faults.bad_gateway + faults.unavailable);
-        Luck {
+        RequestDraws {
             latency,
             bad_gateway: drawn < first,
             unavailable: (first..second).contains(&drawn),
@@ -257,7 +257,7 @@ fn whole(answer: Answer) -> (Answer, Transfer) {
 
 /// Whether the user agent begins with `OAuth {client id}/{version} (contact: {contact})`. Requests without it are
 /// refused. <https://www.pathofexile.com/developer/docs/index#guidelines>
-fn says_who_it_is(headers: &HeaderMap) -> bool {
+fn has_valid_user_agent(headers: &HeaderMap) -> bool {
     let text = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let said = text.strip_prefix("OAuth ").and_then(|text| text.split_once('/'));
     let said = said.and_then(|(client, text)| Some((client, text.split_once(" (contact: ")?)));
@@ -283,8 +283,8 @@ fn asked_id(request: &Request<Bytes>) -> String {
 }
 
 /// Returns the id of an empty page: the requested id, or the beginning of the river.
-fn echo(river: &River, asked: &str) -> String {
-    if asked.contains('-') { asked.to_owned() } else { river.id(0) }
+fn empty_page_id(river: &River, asked: &str) -> String {
+    if asked.contains('-') { asked.to_owned() } else { river.change_id(0) }
 }
 
 fn body(options: &Options, river: &River, next: &str, stashes: &[u32]) -> String {

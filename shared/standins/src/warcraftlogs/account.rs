@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use stint_core::clock::{after, before};
 use stint_core::points::Points;
 
-use super::books::{KeyBook, WindowBook};
+use super::counters::{KeyCounters, WindowCounters};
 use super::options::{Options, StandinKey};
 
 /// One key, with its current window and the windows before.
@@ -18,7 +18,7 @@ pub(crate) struct Account {
     window: Duration,
     /// How long after the announced reset a call is still billed to the old window.
     lag: Duration,
-    windows: Vec<WindowBook>,
+    windows: Vec<WindowCounters>,
 }
 
 /// The values of `rateLimitData`.
@@ -61,19 +61,19 @@ impl Account {
         window.overspent = window.charged.saturating_sub(window.limit);
     }
 
-    pub(crate) fn book(&self) -> KeyBook {
-        KeyBook { id: self.key.id.clone(), windows: self.windows.clone() }
+    pub(crate) fn counters(&self) -> KeyCounters {
+        KeyCounters { id: self.key.id.clone(), windows: self.windows.clone() }
     }
 
-    pub(crate) fn windows(&self) -> &[WindowBook] {
+    pub(crate) fn windows(&self) -> &[WindowCounters] {
         &self.windows
     }
 
     /// Returns the window that a call at `now` is billed to.
-    fn current(&mut self, now: Timestamp) -> &mut WindowBook {
+    fn current(&mut self, now: Timestamp) -> &mut WindowCounters {
         let start = self.start_at(before(now, self.lag));
         if self.windows.last().is_none_or(|window| window.start < start) {
-            self.windows.push(WindowBook {
+            self.windows.push(WindowCounters {
                 start,
                 reset: after(start, self.window),
                 limit: self.key.limit,

@@ -6,36 +6,36 @@ use jiff::Timestamp;
 use stint_core::points::Points;
 
 use super::answers::{self, Answer};
-use super::graphql::{self, Outcome, World};
+use super::graphql::{self, Outcome, ServerState};
 use super::oauth::Caller;
-use super::options::Spoilt;
+use super::options::Damage;
 use super::reports::Reports;
-use super::upstream::{Luck, WarcraftLogs};
+use super::upstream::{RequestDraws, WarcraftLogs};
 
 /// The longest `Retry-After` of a rate-limited request, in seconds.
 const LONGEST_PAUSE: u64 = 5;
 
 impl WarcraftLogs {
     /// Handles a query.
-    pub(super) fn api(&mut self, now: Timestamp, request: &Request<Bytes>, luck: Luck) -> Answer {
+    pub(super) fn api(&mut self, now: Timestamp, request: &Request<Bytes>, draws: RequestDraws) -> Answer {
         self.counts.api_requests += 1;
         if let Some(refusal) = self.rate_limit(now) {
             return refusal;
         }
         let answer = match self.tokens.caller(now, request) {
-            Caller::Nobody => answers::json(StatusCode::NOT_FOUND, r#"{"message":""}"#),
-            Caller::Stranger => answers::json(StatusCode::UNAUTHORIZED, r#"{"error":"Unauthenticated."}"#),
-            Caller::Key(key) => self.query(now, key, request, luck),
+            Caller::NoToken => answers::json(StatusCode::NOT_FOUND, r#"{"message":""}"#),
+            Caller::InvalidToken => answers::json(StatusCode::UNAUTHORIZED, r#"{"error":"Unauthenticated."}"#),
+            Caller::Key(key) => self.query(now, key, request, draws),
         };
         self.with_rate(answer)
     }
 
-    fn query(&mut self, now: Timestamp, key: usize, request: &Request<Bytes>, luck: Luck) -> Answer {
-        if let Some(seconds) = luck.rate_limited {
+    fn query(&mut self, now: Timestamp, key: usize, request: &Request<Bytes>, draws: RequestDraws) -> Answer {
+        if let Some(seconds) = draws.rate_limited {
             self.counts.rate_limited += 1;
             return answers::too_fast(seconds);
         }
-        if let Some(status) = luck.fails_before_charge {
+        if let Some(status) = draws.fails_before_charge {
             self.counts.failed += 1;
             return answers::failed(status);
         }
@@ -46,19 +46,19 @@ impl WarcraftLogs {
         }
         let (seed, started) = (self.options.seed, self.options.started);
         let reports = Reports { population: &self.population, seed, started, now };
-        let faults = &self.options.sections;
-        let world = World { reports, rates, frozen: &self.frozen, faults, request: self.counts.requests };
-        let outcome = graphql::answer(request.body(), world);
+        let faults = &self.options.section_faults;
+        let state = ServerState { reports, rates, frozen: &self.frozen, faults, request: self.counts.requests };
+        let outcome = graphql::answer(request.body(), state);
         account.charge(now, Points::from_micros(outcome.cost_micros));
-        if let Some(status) = luck.fails_after_charge {
+        if let Some(status) = draws.fails_after_charge {
             self.counts.failed += 1;
             return answers::failed(status);
         }
-        let whole = !matches!(outcome.spoilt, Some(Spoilt::TextOnly | Spoilt::Nothing));
-        if self.options.sections.counted && whole {
+        let whole = !matches!(outcome.damage, Some(Damage::TextOnly | Damage::EmptyBody));
+        if self.options.section_faults.counts_sections && whole {
             self.sections.answer(&outcome.sections);
         }
-        spoken(outcome)
+        with_damage(outcome)
     }
 
     /// Returns the refusal of a request over the rate limit.
@@ -80,13 +80,13 @@ impl WarcraftLogs {
 }
 
 /// Returns the answer of an executed query, damaged if it includes a character that was never classed.
-fn spoken(outcome: Outcome) -> Answer {
-    match outcome.spoilt {
+fn with_damage(outcome: Outcome) -> Answer {
+    match outcome.damage {
         None => answers::json(StatusCode::OK, outcome.body),
-        Some(Spoilt::TextOnly) => answers::plain(StatusCode::OK, super::facts::NO_CLASS_SET),
-        Some(Spoilt::TextFirst) => {
-            answers::json(StatusCode::OK, format!("{}{}", super::facts::NO_CLASS_SET, outcome.body))
+        Some(Damage::TextOnly) => answers::plain(StatusCode::OK, super::constants::NO_CLASS_SET),
+        Some(Damage::TextThenJson) => {
+            answers::json(StatusCode::OK, format!("{}{}", super::constants::NO_CLASS_SET, outcome.body))
         }
-        Some(Spoilt::Nothing) => answers::json(StatusCode::OK, ""),
+        Some(Damage::EmptyBody) => answers::json(StatusCode::OK, ""),
     }
 }

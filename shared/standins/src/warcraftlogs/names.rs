@@ -3,7 +3,7 @@
 //! A name spells its player's number in syllables (bijective numeration: no two numbers have the same spelling), with
 //! an ending and an accent that can be removed again. So names are unique without a list of those in use.
 
-use crate::draw::Draw;
+use crate::random::RandomSequence;
 
 const CONSONANTS: [&str; 17] = ["b", "d", "f", "g", "h", "k", "l", "m", "n", "p", "r", "s", "t", "v", "w", "x", "z"];
 const VOWELS: [char; 5] = ['a', 'e', 'i', 'o', 'u'];
@@ -24,7 +24,7 @@ const ACCENTED_PER_MILLE: u32 = 105;
 const LOCAL_PER_MILLE: u32 = 600;
 
 /// Returns the name that spells `number` in a script of `region` (`US`, `EU`, …).
-pub(crate) fn name(number: u32, region: &str, draw: &mut Draw) -> String {
+pub(crate) fn name(number: u32, region: &str, draw: &mut RandomSequence) -> String {
     let local = draw.per_mille(LOCAL_PER_MILLE);
     match region {
         "KR" if local => spell(number, HANGUL),
@@ -39,7 +39,7 @@ fn spell(number: u32, alphabet: &str) -> String {
     digits(number + letters.len() as u32, letters.len() as u32).map(|digit| letters[digit as usize]).collect()
 }
 
-fn latin(number: u32, draw: &mut Draw) -> String {
+fn latin(number: u32, draw: &mut RandomSequence) -> String {
     let (mut name, accent) = (String::with_capacity(16), draw.per_mille(ACCENTED_PER_MILLE));
     let accent_choice = draw.below(4) as usize;
     for (position, digit) in digits(number, (CONSONANTS.len() * VOWELS.len()) as u32).enumerate() {
@@ -72,23 +72,23 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::draw::Stream;
+    use crate::random::Purpose;
 
     fn names(count: u32) -> impl Iterator<Item = String> {
         let regions = ["US", "EU", "EU", "US", "EU", "KR", "CN"];
         (0..count).map(move |number| {
-            name(number, regions[number as usize % 7], &mut Draw::of(1, Stream::Profile, number.into()))
+            name(number, regions[number as usize % 7], &mut RandomSequence::of(1, Purpose::Profile, number.into()))
         })
     }
 
     #[test]
-    fn no_name_is_given_twice() {
+    fn names_are_unique() {
         assert_eq!(names(50_000).collect::<BTreeSet<_>>().len(), 50_000);
     }
 
     #[test]
     fn names_are_as_long_as_the_game_allows() {
-        for name in names(50_000).chain([latin(40_000_000, &mut Draw::of(2, Stream::Profile, 0))]) {
+        for name in names(50_000).chain([latin(40_000_000, &mut RandomSequence::of(2, Purpose::Profile, 0))]) {
             assert!((2..=LONGEST).contains(&name.chars().count()), "{name}");
         }
     }

@@ -10,9 +10,9 @@ use jiff::Timestamp;
 use stint_core::clock::after;
 
 use super::answers::{Answer, json};
-use super::facts::TOKEN_SECONDS;
+use super::constants::TOKEN_SECONDS;
 use super::options::StandinKey;
-use crate::draw::{Draw, Stream};
+use crate::random::{Purpose, RandomSequence};
 
 /// The tokens issued, with the key of each.
 #[derive(Debug, Default)]
@@ -25,9 +25,9 @@ pub(crate) struct Tokens {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Caller {
     /// Has no token.
-    Nobody,
+    NoToken,
     /// Has a token that was never issued, or that has expired.
-    Stranger,
+    InvalidToken,
     /// Has a token of the key at this position.
     Key(usize),
 }
@@ -62,9 +62,9 @@ impl Tokens {
     /// Returns the sender of `request`, by its token.
     pub(crate) fn caller(&self, now: Timestamp, request: &Request<Bytes>) -> Caller {
         let header = request.headers().get(AUTHORIZATION).and_then(|header| header.to_str().ok());
-        let Some(token) = header.and_then(|header| header.strip_prefix("Bearer ")) else { return Caller::Nobody };
+        let Some(token) = header.and_then(|header| header.strip_prefix("Bearer ")) else { return Caller::NoToken };
         let valid = self.valid.get(token).filter(|(_, until)| now < *until);
-        valid.map_or(Caller::Stranger, |(key, _)| Caller::Key(*key))
+        valid.map_or(Caller::InvalidToken, |(key, _)| Caller::Key(*key))
     }
 
     /// Revokes all tokens of the key at this position.
@@ -74,7 +74,7 @@ impl Tokens {
 
     fn issue(&mut self, key: usize, seed: u64, until: Timestamp, now: Timestamp) -> String {
         self.valid.retain(|_, (_, until)| now < *until);
-        let mut draw = Draw::of(seed, Stream::Token, self.issued);
+        let mut draw = RandomSequence::of(seed, Purpose::Token, self.issued);
         let parts: Vec<String> = (0..4).map(|_| format!("{:016x}", draw.bits())).collect();
         let token = format!("eyJ{}", parts.concat());
         self.issued += 1;

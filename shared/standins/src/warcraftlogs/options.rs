@@ -43,7 +43,7 @@ pub struct Options {
     /// The raids that are frozen from the beginning.
     pub frozen: Vec<u32>,
     /// Random faults within answers.
-    pub sections: SectionFaults,
+    pub section_faults: SectionFaults,
 }
 
 /// Faults of a *section*: the part of an answer about one character in one raid and difficulty. A section with a fault
@@ -58,20 +58,20 @@ pub struct SectionFaults {
     pub refused: Vec<(u32, u32)>,
     /// How a character that was never classed damages an answer. `None`: one of the three ways, fixed for each
     /// character.
-    pub spoilt: Option<Spoilt>,
-    /// Whether [`Books`](super::Books) counts answered and repeated sections, at a few bytes for each.
-    pub counted: bool,
+    pub damage: Option<Damage>,
+    /// Whether [`Counters`](super::Counters) counts answered and repeated sections, at a few bytes for each.
+    pub counts_sections: bool,
 }
 
 /// How a character that was never classed damages the answer to the whole document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Spoilt {
+pub enum Damage {
     /// Its text, and nothing else.
     TextOnly,
     /// Its text, and then the answer.
-    TextFirst,
+    TextThenJson,
     /// No body.
-    Nothing,
+    EmptyBody,
 }
 
 /// The detail of a ranking.
@@ -82,7 +82,7 @@ pub enum Detail {
     Full,
     /// Only the first boss, without all-star points: a sixth of the bytes, for simulations of months in which prices
     /// matter and ranks do not. [`TrueRanks`](super::TrueRanks) is reduced in the same way.
-    Sparse,
+    Reduced,
 }
 
 /// One key of the API.
@@ -176,7 +176,7 @@ impl Default for Options {
             ban: Ban { duration: HOUR, form: BanForm::Challenge },
             faults: Faults::default(),
             frozen: Vec::new(),
-            sections: SectionFaults::default(),
+            section_faults: SectionFaults::default(),
         }
     }
 }

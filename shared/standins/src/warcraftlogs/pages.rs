@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use stint_core::clock::to_millis;
 
 use super::answers::{Answer, html};
-use super::facts::{CLASSES, HIGHEST_DIFFICULTY, PAGE_ROWS};
+use super::constants::{CLASSES, HIGHEST_DIFFICULTY, PAGE_ROWS};
 use super::population::Population;
-use crate::draw::{Draw, Stream};
+use crate::random::{Purpose, RandomSequence};
 
 /// The parameters in the path and the query of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,12 +18,12 @@ pub(crate) struct PageRequest {
     pub(crate) difficulty: u32,
     /// From 1.
     pub(crate) page: u32,
-    pub(crate) narrowed: Narrowed,
+    pub(crate) filters: TableFilters,
 }
 
 /// The filters of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Narrowed {
+pub struct TableFilters {
     /// Only players ranked by healing, or only those not ranked by it.
     pub healers: Option<bool>,
     /// The partition of the raid's time. Any other than 5 shows about half of the players.
@@ -36,19 +36,19 @@ pub struct Narrowed {
     pub region: u32,
 }
 
-impl Narrowed {
+impl TableFilters {
     /// Returns the filters of the full table, as the original deployment reads it.
-    pub fn all(difficulty: u32) -> Narrowed {
-        Narrowed { healers: None, partition: ALL_PARTITION, size: usual_size(difficulty), server: 0, region: 0 }
+    pub fn all(difficulty: u32) -> TableFilters {
+        TableFilters { healers: None, partition: ALL_PARTITION, size: usual_size(difficulty), server: 0, region: 0 }
     }
 
-    fn parse(segments: &[&str], difficulty: u32) -> Option<Narrowed> {
+    fn parse(segments: &[&str], difficulty: u32) -> Option<TableFilters> {
         let healers = match segments[1] {
             "hps" | "tankhps" => Some(true),
             "dps" | "bossdps" | "wdps" => Some(false),
             _ => None,
         };
-        Some(Narrowed {
+        Some(TableFilters {
             healers,
             partition: segments[5].parse().ok()?,
             size: segments[4]
@@ -92,20 +92,20 @@ impl PageRequest {
         let mut pages = query.filter(|(name, _)| name == "page").map(|(_, page)| page.parse().ok());
         let page = pages.next().unwrap_or(Some(1))?;
         let difficulty = segments[3].parse().ok()?;
-        let narrowed = Narrowed::parse(&segments, difficulty)?;
-        Some(PageRequest { zone: segments[0].parse().ok()?, difficulty, page, narrowed })
+        let filters = TableFilters::parse(&segments, difficulty)?;
+        Some(PageRequest { zone: segments[0].parse().ok()?, difficulty, page, filters })
     }
 }
 
 /// Returns the requested page, or the empty page past the end.
 pub(crate) fn table(population: &Population, seed: u64, started: Timestamp, asked: PageRequest) -> Answer {
-    let rows = population.narrowed_table(asked.zone, asked.difficulty, asked.narrowed);
+    let rows = population.filtered_table(asked.zone, asked.difficulty, asked.filters);
     let first = (asked.page.max(1) as usize - 1).saturating_mul(PAGE_ROWS);
     let shown = rows.get(first..rows.len().min(first.saturating_add(PAGE_ROWS))).unwrap_or(&[]);
     let mut page = String::with_capacity(1_500 + 1_200 * shown.len());
     page.push_str(HEAD);
     for (player, rank) in shown.iter().zip(first + 1..) {
-        row(&mut page, population, Draw::of(seed, Stream::Row, rank as u64), started, *player, rank);
+        row(&mut page, population, RandomSequence::of(seed, Purpose::Row, rank as u64), started, *player, rank);
     }
     if shown.is_empty() {
         page.push_str(EMPTY);
@@ -115,7 +115,14 @@ pub(crate) fn table(population: &Population, seed: u64, started: Timestamp, aske
     html(StatusCode::OK, page)
 }
 
-fn row(page: &mut String, population: &Population, mut draw: Draw, started: Timestamp, player: u32, rank: usize) {
+fn row(
+    page: &mut String,
+    population: &Population,
+    mut draw: RandomSequence,
+    started: Timestamp,
+    player: u32,
+    rank: usize,
+) {
     let profile = population.profile(player);
     let (realm, id) = (population.realm(&profile), population.id(player));
     let class = CLASSES[profile.class_id as usize - 1].slug;
@@ -143,7 +150,7 @@ fn row(page: &mut String, population: &Population, mut draw: Draw, started: Time
     cells(page, &mut draw, started, rank);
 }
 
-fn cells(page: &mut String, draw: &mut Draw, started: Timestamp, rank: usize) {
+fn cells(page: &mut String, draw: &mut RandomSequence, started: Timestamp, rank: usize) {
     let score = 1_000_000usize.saturating_sub(rank);
     let (item_level, size) = (draw.within(200, 280), draw.within(10, 30));
     let date = to_millis(started) - draw.below(90 * 24 * 3_600_000) as i64;
@@ -187,11 +194,11 @@ mod tests {
     fn an_address_names_zone_difficulty_and_page() {
         let parse = |uri: &str| PageRequest::parse(&uri.parse().expect("a uri"));
         let asked = parse("/zone/rankings/table/29/playerspeed/-1/4/10/5/Any/Any/0/0/0/0/0/?search=&page=17");
-        let narrowed = Narrowed::all(4);
-        assert_eq!(asked, Some(PageRequest { zone: 29, difficulty: 4, page: 17, narrowed }));
-        let narrowed = parse("/zone/rankings/table/29/hps/-1/5/25/2/Any/Any/0/304/1/0/0/?page=17");
-        let expected = Narrowed { healers: Some(true), partition: 2, size: 25, server: 304, region: 1 };
-        assert_eq!(narrowed.map(|asked| asked.narrowed), Some(expected));
+        let filters = TableFilters::all(4);
+        assert_eq!(asked, Some(PageRequest { zone: 29, difficulty: 4, page: 17, filters }));
+        let filters = parse("/zone/rankings/table/29/hps/-1/5/25/2/Any/Any/0/304/1/0/0/?page=17");
+        let expected = TableFilters { healers: Some(true), partition: 2, size: 25, server: 304, region: 1 };
+        assert_eq!(filters.map(|asked| asked.filters), Some(expected));
         let first = parse("http://host/zone/rankings/table/29/dps/-1/4/10/5/Any/Any/0/0/0/0/0");
         assert_eq!(first.map(|asked| asked.page), Some(1));
         assert_eq!(parse("/zone/rankings/table/29/playerspeed/-1/4/?page=1"), None);

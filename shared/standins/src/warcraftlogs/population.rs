@@ -5,14 +5,14 @@ use std::sync::OnceLock;
 
 use serde::Serialize;
 
-use super::asking::Asking;
-use super::facts::{self, CLASSES};
+use super::constants::{self, CLASSES};
 use super::names::name;
 use super::options::{Detail, Options, Shares};
-use super::pages::Narrowed;
+use super::pages::TableFilters;
+use super::player_ranks::{PlayerRanks, TrueRanks};
+use super::rank_query::RankQuery;
 use super::realms::{Realm, Realms};
-use super::standing::{Standing, TrueRanks};
-use crate::draw::{Draw, Stream, mix};
+use crate::random::{Purpose, RandomSequence, mix};
 
 /// The smallest id, and the average distance of ids.
 const FIRST_ID: u64 = 20_000_011;
@@ -28,7 +28,7 @@ const MOST_RANKINGS: usize = 32;
 /// The outcome of a query for a character's ranks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Fate {
+pub enum QueryOutcome {
     /// There are ranks.
     Ranked,
     /// The rankings are hidden.
@@ -55,7 +55,8 @@ pub struct Character {
     /// The character's server.
     pub realm: Realm,
     /// The outcome of a query for its ranks.
-    pub fate: Fate,
+    #[serde(rename = "fate")]
+    pub outcome: QueryOutcome,
 }
 
 /// The properties of a player that are cheap to derive.
@@ -68,11 +69,11 @@ pub(crate) struct Profile {
     pub(crate) main_spec: usize,
     /// 0 to 999: how good the player is.
     pub(crate) skill: u32,
-    pub(crate) fate: Fate,
+    pub(crate) outcome: QueryOutcome,
     pub(crate) transferred: bool,
     pub(crate) level: u32,
     /// For properties that are derived later, such as the name.
-    draw: Draw,
+    draw: RandomSequence,
 }
 
 /// All players of one stand-in.
@@ -118,11 +119,11 @@ impl Population {
             .collect()
     }
 
-    /// Returns those of [`Population::discoverable`] with the outcome `fate`, ascending.
-    pub fn with_fate(&self, pairs: &[(u32, u32)], fate: Fate) -> Vec<u64> {
+    /// Returns those of [`Population::discoverable`] whose outcome is `outcome`, ascending.
+    pub fn with_outcome(&self, pairs: &[(u32, u32)], outcome: QueryOutcome) -> Vec<u64> {
         let wanted = self.mask_of(pairs);
         let players = (0..self.players).filter(|&player| self.participation(player) & wanted != 0);
-        players.filter(|&player| self.profile(player).fate == fate).map(|player| self.id(player)).collect()
+        players.filter(|&player| self.profile(player).outcome == outcome).map(|player| self.id(player)).collect()
     }
 
     /// The pairs that exist, ascending.
@@ -138,8 +139,8 @@ impl Population {
     }
 
     /// Returns the outcome of a query for the character with `id`.
-    pub fn fate(&self, id: u64) -> Fate {
-        self.find(id).map_or(Fate::Unknown, |player| self.profile(player).fate)
+    pub fn outcome(&self, id: u64) -> QueryOutcome {
+        self.find(id).map_or(QueryOutcome::Unknown, |player| self.profile(player).outcome)
     }
 
     /// Returns the character with `id` as its id or canonical id; `None` if there is none. Includes characters that the
@@ -154,23 +155,23 @@ impl Population {
             class_id: profile.shown_class_id(),
             level: profile.level,
             realm: self.realms.get(profile.realm).clone(),
-            fate: profile.fate,
+            outcome: profile.outcome,
         })
     }
 
     /// Returns the ranks of the character with `id` in its default metric. `None` if there is no such character;
-    /// without kills if it takes no part. Whether the API would show them depends on its [`Fate`].
+    /// without kills if it takes no part. Whether the API would show them depends on its [`QueryOutcome`].
     pub fn true_ranks(&self, id: u64, raid: u32, difficulty: u32) -> Option<TrueRanks> {
-        self.true_ranks_asked(id, raid, difficulty, &Asking::default())
+        self.true_ranks_for(id, raid, difficulty, &RankQuery::default())
     }
 
     /// The same, with optional arguments.
-    pub fn true_ranks_asked(&self, id: u64, raid: u32, difficulty: u32, asking: &Asking) -> Option<TrueRanks> {
+    pub fn true_ranks_for(&self, id: u64, raid: u32, difficulty: u32, rank_query: &RankQuery) -> Option<TrueRanks> {
         let player = self.find(id)?;
-        let zone = facts::zone(raid)?;
-        let partition = asking.partition.filter(|partition| *partition > 0).unwrap_or(zone.partition);
-        let standing = self.standing(player, &self.profile(player), zone, difficulty, asking);
-        Some(standing.true_ranks(zone, difficulty, partition))
+        let zone = constants::zone(raid)?;
+        let partition = rank_query.partition.filter(|partition| *partition > 0).unwrap_or(zone.partition);
+        let ranks = self.ranks(player, &self.profile(player), zone, difficulty, rank_query);
+        Some(ranks.true_ranks(zone, difficulty, partition))
     }
 
     /// Returns the number of rows in the ranking of a pair.
@@ -180,51 +181,51 @@ impl Population {
 
     /// Returns the ids on a page of the ranking of a pair; pages are counted from 1. `None` after the last page.
     pub fn ranking_page(&self, raid: u32, difficulty: u32, page: u32) -> Option<Vec<u64>> {
-        let rows = self.table(raid, difficulty).chunks(facts::PAGE_ROWS).nth(page.checked_sub(1)? as usize)?;
+        let rows = self.table(raid, difficulty).chunks(constants::PAGE_ROWS).nth(page.checked_sub(1)? as usize)?;
         Some(rows.iter().map(|player| self.id(*player)).collect())
     }
 
-    pub(crate) fn standing(
+    pub(crate) fn ranks(
         &self,
         player: u32,
         profile: &Profile,
-        zone: &'static facts::Zone,
+        zone: &'static constants::Zone,
         difficulty: u32,
-        asking: &Asking,
-    ) -> Standing {
+        rank_query: &RankQuery,
+    ) -> PlayerRanks {
         let pair = self.rankings.iter().position(|pair| *pair == (zone.id, difficulty));
         let takes_part = pair.is_some_and(|bit| self.participation(player) & (1 << bit) != 0);
         let subject = u64::from(player) << 32 | u64::from(zone.id) << 8 | u64::from(difficulty);
-        let draw = Draw::of(self.seed, Stream::Standing, subject);
-        Standing::new(profile, zone, difficulty, asking, self.detail, takes_part.then_some(draw))
+        let draw = RandomSequence::of(self.seed, Purpose::Ranks, subject);
+        PlayerRanks::new(profile, zone, difficulty, rank_query, self.detail, takes_part.then_some(draw))
     }
 
     /// Returns the filtered table.
-    pub(crate) fn narrowed_table(&self, raid: u32, difficulty: u32, narrowed: Narrowed) -> Cow<'_, [u32]> {
-        let (rows, all) = (self.table(raid, difficulty), Narrowed::all(difficulty));
-        if narrowed == all {
+    pub(crate) fn filtered_table(&self, raid: u32, difficulty: u32, filters: TableFilters) -> Cow<'_, [u32]> {
+        let (rows, all) = (self.table(raid, difficulty), TableFilters::all(difficulty));
+        if filters == all {
             return Cow::Borrowed(rows);
         }
         let halves = [
-            (narrowed.partition != all.partition).then_some(1 << 41 | u64::from(narrowed.partition.cast_unsigned())),
-            (narrowed.size != all.size).then_some(1 << 42 | u64::from(narrowed.size)),
+            (filters.partition != all.partition).then_some(1 << 41 | u64::from(filters.partition.cast_unsigned())),
+            (filters.size != all.size).then_some(1 << 42 | u64::from(filters.size)),
         ];
         let shows = |player: &u32| {
             let profile = self.profile(*player);
             let realm = self.realm(&profile);
             let spec = CLASSES[profile.class_id as usize - 1].specs[profile.main_spec];
             let halved = |salt: u64| mix(self.seed ^ mix(salt) ^ u64::from(*player)).is_multiple_of(2);
-            [0, realm.id].contains(&narrowed.server)
-                && [0, realm.region().id].contains(&narrowed.region)
-                && narrowed.healers.is_none_or(|healers| healers == facts::heals(profile.class_id, spec))
+            [0, realm.id].contains(&filters.server)
+                && [0, realm.region().id].contains(&filters.region)
+                && filters.healers.is_none_or(|healers| healers == constants::heals(profile.class_id, spec))
                 && halves.iter().flatten().all(|salt| halved(*salt))
         };
         Cow::Owned(rows.iter().copied().filter(shows).collect())
     }
 
     /// Returns the ids on the filtered ranking pages of a pair, ascending.
-    pub fn discoverable_in(&self, raid: u32, difficulty: u32, narrowed: Narrowed) -> Vec<u64> {
-        let rows = self.narrowed_table(raid, difficulty, narrowed);
+    pub fn discoverable_in(&self, raid: u32, difficulty: u32, filters: TableFilters) -> Vec<u64> {
+        let rows = self.filtered_table(raid, difficulty, filters);
         let mut ids: Vec<u64> = rows.iter().map(|player| self.id(*player)).collect();
         ids.sort_unstable();
         ids
@@ -243,7 +244,9 @@ impl Population {
                 (0..self.players).filter(|&player| self.participation(player) & (1 << bit) != 0).collect();
             let order = mix(self.seed ^ mix(bit as u64 + 1));
             // The key includes the number, so that keys are unique and the order is deterministic.
-            rows.sort_unstable_by_key(|&player| (Draw::of(order, Stream::Order, player.into()).bits(), player));
+            rows.sort_unstable_by_key(|&player| {
+                (RandomSequence::of(order, Purpose::Order, player.into()).bits(), player)
+            });
             rows
         })
     }
@@ -287,7 +290,7 @@ impl Population {
     }
 
     pub(crate) fn name(&self, player: u32, profile: &Profile) -> String {
-        name(player, facts::REGIONS[profile.region].compact_name, &mut profile.draw.clone())
+        name(player, constants::REGIONS[profile.region].compact_name, &mut profile.draw.clone())
     }
 
     pub(crate) fn realm(&self, profile: &Profile) -> &Realm {
@@ -295,8 +298,8 @@ impl Population {
     }
 
     pub(crate) fn profile(&self, player: u32) -> Profile {
-        let mut draw = Draw::of(self.seed, Stream::Profile, player.into());
-        let fate = self.fate_of(draw.below(1000) as u32);
+        let mut draw = RandomSequence::of(self.seed, Purpose::Profile, player.into());
+        let outcome = self.drawn_outcome(draw.below(1000) as u32);
         let transferred = draw.per_mille(self.shares.transferred);
         let (region, realm) = self.realms.draw(&mut draw);
         let class_id = draw.within(1, CLASSES.len() as u64) as u32;
@@ -304,16 +307,16 @@ impl Population {
         let main_spec = draw.below(specs.len() as u64) as usize;
         let skill = draw.below(1000) as u32;
         let level = if draw.per_mille(900) { 60 } else { draw.within(61, 70) as u32 };
-        Profile { region, realm, class_id, main_spec, skill, fate, transferred, level, draw }
+        Profile { region, realm, class_id, main_spec, skill, outcome, transferred, level, draw }
     }
 
-    fn fate_of(&self, drawn: u32) -> Fate {
+    fn drawn_outcome(&self, drawn: u32) -> QueryOutcome {
         let Shares { hidden, unknown, never_classed, .. } = self.shares;
         match drawn {
-            drawn if drawn < hidden => Fate::Hidden,
-            drawn if drawn < hidden + unknown => Fate::Unknown,
-            drawn if drawn < hidden + unknown + never_classed => Fate::NeverClassed,
-            _ => Fate::Ranked,
+            drawn if drawn < hidden => QueryOutcome::Hidden,
+            drawn if drawn < hidden + unknown => QueryOutcome::Unknown,
+            drawn if drawn < hidden + unknown + never_classed => QueryOutcome::NeverClassed,
+            _ => QueryOutcome::Ranked,
         }
     }
 
@@ -324,7 +327,7 @@ impl Population {
             return 0;
         }
         // Independent of the profile, so that a scan over all players draws few values.
-        let mut draw = Draw::of(self.seed, Stream::Order, u64::from(player) | 1 << 40);
+        let mut draw = RandomSequence::of(self.seed, Purpose::Order, u64::from(player) | 1 << 40);
         let mut mask = 1u32 << draw.below(pairs.into());
         for bit in 0..pairs {
             mask |= u32::from(draw.per_mille(FURTHER_PAIR_PER_MILLE)) << bit;
@@ -341,7 +344,7 @@ impl Population {
 impl Profile {
     /// The class id that the API shows: 0 if never classed.
     pub(crate) fn shown_class_id(&self) -> u32 {
-        if self.fate == Fate::NeverClassed { 0 } else { self.class_id }
+        if self.outcome == QueryOutcome::NeverClassed { 0 } else { self.class_id }
     }
 }
 

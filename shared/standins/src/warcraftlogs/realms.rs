@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::facts::{REGIONS, Region};
-use crate::draw::{Draw, sums};
+use super::constants::{REGIONS, Region};
+use crate::random::{RandomSequence, sums};
 
 /// Name and slug, the largest server of a region first.
 type Names = &'static [(&'static str, &'static str)];
@@ -140,7 +140,7 @@ impl Realms {
     }
 
     /// Returns the index of a region, and of a server there.
-    pub(crate) fn draw(&self, draw: &mut Draw) -> (usize, usize) {
+    pub(crate) fn draw(&self, draw: &mut RandomSequence) -> (usize, usize) {
         let region = draw.weighted(&self.regions);
         let (first, weights) = &self.weights[region];
         (region, first + draw.weighted(weights))

@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 use stint_core::clock::to_millis;
 
-use super::facts::{self, Zone};
+use super::constants::{self, Zone};
 use super::population::Population;
-use crate::draw::{Draw, Stream, mix};
+use crate::random::{Purpose, RandomSequence, mix};
 
 /// Ranked characters in a report.
 const RAIDERS: usize = 20;
@@ -115,12 +115,12 @@ impl<'p> Reports<'p> {
     pub(crate) fn find(&self, code: &str) -> Option<Report> {
         let (carrying, check) = code.split_at_checked(CODE_LETTERS)?;
         let value = number(carrying)?.wrapping_mul(inverse(FACTOR)) ^ mix(self.seed);
-        let zone = facts::zone(u32::try_from(value >> 40).ok()?)?;
+        let zone = constants::zone(u32::try_from(value >> 40).ok()?)?;
         (check == self.check(value)).then(|| self.get(zone, value & ((1 << 40) - 1)))?
     }
 
     fn check(&self, value: u64) -> String {
-        letters(Draw::of(self.seed, Stream::Report, value).bits(), CHECK_LETTERS)
+        letters(RandomSequence::of(self.seed, Purpose::Report, value).bits(), CHECK_LETTERS)
     }
 
     fn start_millis(&self, number: u64, cycle: u64) -> i64 {
@@ -198,7 +198,7 @@ mod tests {
     fn reports_cover_every_ranked_player_and_are_found_by_code() {
         let population = Population::new(&Options { players: 3000, ..Options::default() });
         let reports = at_the_beginning(&population);
-        let zone = facts::zone(28).expect("a known zone");
+        let zone = constants::zone(28).expect("a known zone");
         let (mut seen, mut codes) = (BTreeSet::new(), BTreeSet::new());
         let mut last_start = i64::MAX;
         for age in 0..reports.count(zone) {
@@ -219,7 +219,7 @@ mod tests {
     fn a_range_of_time_is_a_range_of_reports() {
         let population = Population::new(&Options::default());
         let reports = at_the_beginning(&population);
-        let zone = facts::zone(26).expect("a known zone");
+        let zone = constants::zone(26).expect("a known zone");
         let count = reports.count(zone);
         assert_eq!(reports.between(zone, None, None), 0..count);
         let third = reports.aged(zone, 3).expect("a report").start_millis;
@@ -231,7 +231,7 @@ mod tests {
     #[test]
     fn new_reports_appear_as_time_passes_and_old_ones_stay() {
         let population = Population::new(&Options::default());
-        let zone = facts::zone(26).expect("a known zone");
+        let zone = constants::zone(26).expect("a known zone");
         let before = at_the_beginning(&population);
         let oldest = before.get(zone, 0).expect("a report");
         let week_later = Timestamp::from_millisecond(CYCLE_MILLIS).expect("an instant");

@@ -11,22 +11,22 @@ use jiff::Timestamp;
 
 use super::account::Account;
 use super::answers::{self, Answer};
-use super::books::{Books, PageReads};
-use super::gate::{Bucket, Door};
+use super::counters::{Counters, PageReads};
 use super::oauth::Tokens;
 use super::options::{Options, SectionFaults};
 use super::pages::{self, PageRequest};
 use super::population::Population;
+use super::rate_limits::{Bucket, SiteLimiter};
 use super::sections::Sections;
-use crate::draw::{Draw, Stream};
+use crate::random::{Purpose, RandomSequence};
 use crate::{Reply, Upstream};
 
 /// The path of the API.
 const API_PATH: &str = "/api/v2/client";
 /// The path of access tokens.
 const TOKEN_PATH: &str = "/oauth/token";
-/// The path where a test in another process reads the [`Books`].
-const BOOKS_PATH: &str = "/standin/books";
+/// The path where a test in another process reads the [`Counters`].
+const COUNTERS_PATH: &str = "/standin/books";
 
 /// The stand-in for Warcraft Logs.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ pub struct WarcraftLogs {
     /// The raids whose ranks no longer change.
     pub(super) frozen: BTreeSet<u32>,
     pub(super) sections: Sections,
-    door: Door,
+    site_limiter: SiteLimiter,
     pages: BTreeMap<PageRequest, u32>,
 }
 
@@ -56,7 +56,7 @@ pub(super) struct Counts {
 
 /// The random values of one request.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Luck {
+pub(super) struct RequestDraws {
     latency: Duration,
     /// The status to fail with, if it fails.
     pub(super) fails_before_charge: Option<u16>,
@@ -76,7 +76,7 @@ impl WarcraftLogs {
             bucket: options.api_rate.map(|rate| Bucket::full(rate, options.started)),
             counts: Counts::default(),
             sections: Sections::default(),
-            door: Door::new(options.site_rate, options.ban, options.started),
+            site_limiter: SiteLimiter::new(options.site_rate, options.ban, options.started),
             frozen: options.frozen.iter().copied().collect(),
             pages: BTreeMap::new(),
             options,
@@ -96,7 +96,7 @@ impl WarcraftLogs {
     /// Returns the latency of the answer to request number `request` (from 0), whatever its content. A caller that
     /// handles requests on another thread knows at once how long it may take.
     pub fn latency_of(options: &Options, request: u64) -> Duration {
-        Luck::drawn(options, request).latency
+        RequestDraws::drawn(options, request).latency
     }
 
     /// Freezes a raid: from now on its ranks no longer change.
@@ -114,11 +114,11 @@ impl WarcraftLogs {
 
     /// Sets the faults within answers from now on.
     pub fn set_section_faults(&mut self, faults: SectionFaults) {
-        self.options.sections = faults;
+        self.options.section_faults = faults;
     }
 
     /// Everything counted so far.
-    pub fn books(&self) -> Books {
+    pub fn counters(&self) -> Counters {
         let windows = || self.accounts.iter().flat_map(Account::windows);
         let pages = self.pages.iter().map(|(page, reads)| PageReads {
             zone: page.zone,
@@ -126,8 +126,8 @@ impl WarcraftLogs {
             page: page.page,
             reads: *reads,
         });
-        Books {
-            keys: self.accounts.iter().map(Account::book).collect(),
+        Counters {
+            keys: self.accounts.iter().map(Account::counters).collect(),
             charged: windows().map(|window| window.charged).sum(),
             overspent: windows().map(|window| window.overspent).sum(),
             refused_calls: windows().map(|window| window.refused).sum(),
@@ -136,7 +136,7 @@ impl WarcraftLogs {
             requests: self.counts.requests,
             api_requests: self.counts.api_requests,
             tokens: self.tokens.issued,
-            bans: self.door.bans,
+            bans: self.site_limiter.bans,
             banned_requests: self.counts.banned,
             pages: pages.collect(),
             sections: self.sections.count(),
@@ -145,14 +145,14 @@ impl WarcraftLogs {
         }
     }
 
-    fn route(&mut self, now: Timestamp, request: &Request<Bytes>, luck: Luck) -> Answer {
+    fn route(&mut self, now: Timestamp, request: &Request<Bytes>, draws: RequestDraws) -> Answer {
         let path = request.uri().path();
         match *request.method() {
-            Method::POST if path == API_PATH => self.api(now, request, luck),
+            Method::POST if path == API_PATH => self.api(now, request, draws),
             Method::POST if path == TOKEN_PATH => self.token(now, request),
             Method::GET if path == answers::CHALLENGE_PATH => answers::challenge(),
             Method::GET => match PageRequest::parse(request.uri()) {
-                Some(page) => self.page(now, request, page, luck),
+                Some(page) => self.page(now, request, page, draws),
                 None => answers::html(StatusCode::NOT_FOUND, "<html><body>Not Found</body></html>"),
             },
             _ => answers::json(StatusCode::NOT_FOUND, r#"{"message":""}"#),
@@ -169,15 +169,15 @@ impl WarcraftLogs {
         self.with_rate(answer)
     }
 
-    fn page(&mut self, now: Timestamp, request: &Request<Bytes>, asked: PageRequest, luck: Luck) -> Answer {
-        if !self.door.open(now) {
+    fn page(&mut self, now: Timestamp, request: &Request<Bytes>, asked: PageRequest, draws: RequestDraws) -> Answer {
+        if !self.site_limiter.open(now) {
             self.counts.banned += 1;
             return answers::banned(self.options.ban.form);
         }
         if !request.headers().contains_key(REFERER) {
             return answers::html(StatusCode::FORBIDDEN, "<html><body>Forbidden</body></html>");
         }
-        if let Some(status) = luck.fails_before_charge.or(luck.fails_after_charge) {
+        if let Some(status) = draws.fails_before_charge.or(draws.fails_after_charge) {
             self.counts.failed += 1;
             return answers::failed(status);
         }
@@ -188,21 +188,21 @@ impl WarcraftLogs {
 
 impl Upstream for WarcraftLogs {
     fn handle(&mut self, now: Timestamp, request: &Request<Bytes>) -> Reply {
-        if request.method() == Method::GET && request.uri().path() == BOOKS_PATH {
+        if request.method() == Method::GET && request.uri().path() == COUNTERS_PATH {
             // Reading the counters changes nothing, including the random values of the next request.
-            let books = serde_json::to_vec(&self.books()).unwrap_or_default();
-            return Reply::whole(answers::json(StatusCode::OK, books), Duration::ZERO);
+            let counters = serde_json::to_vec(&self.counters()).unwrap_or_default();
+            return Reply::whole(answers::json(StatusCode::OK, counters), Duration::ZERO);
         }
-        let luck = Luck::drawn(&self.options, self.counts.requests);
+        let draws = RequestDraws::drawn(&self.options, self.counts.requests);
         self.counts.requests += 1;
-        Reply::whole(self.route(now, request, luck), luck.latency)
+        Reply::whole(self.route(now, request, draws), draws.latency)
     }
 }
 
-impl Luck {
-    fn drawn(options: &Options, request: u64) -> Luck {
+impl RequestDraws {
+    fn drawn(options: &Options, request: u64) -> RequestDraws {
         let faults = options.faults;
-        let mut draw = Draw::of(options.seed, Stream::Request, request);
+        let mut draw = RandomSequence::of(options.seed, Purpose::Request, request);
         let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         let usual = Duration::from_nanos(draw.within(nanos(options.latency.0), nanos(options.latency.1)));
         let status = [500, 502, 520][draw.below(3) as usize];
@@ -211,7 +211,7 @@ impl Luck {
         // One draw for all three faults, so that they exclude each other and each has exactly its own chance.
         let drawn = draw.below(1000) as u32;
         let (before, after) = (faults.failed_before_charge, faults.failed_before_charge + faults.failed_after_charge);
-        Luck {
+        RequestDraws {
             latency,
             fails_before_charge: (drawn < before).then_some(status),
             fails_after_charge: (before..after).contains(&drawn).then_some(status),

@@ -28,10 +28,10 @@ fn a_failure_comes_before_the_charge_or_after_it() {
         assert!([500, 502, 520].contains(&answer.status().as_u16()));
         assert_eq!(header(&answer, "content-type"), Some("text/html; charset=UTF-8"));
         assert!(body(&answer).starts_with("<!DOCTYPE html>"));
-        let books = client.upstream.books();
-        assert_eq!((books.charged > Points::ZERO, books.failed_calls), (charged, 1));
+        let counters = client.upstream.counters();
+        assert_eq!((counters.charged > Points::ZERO, counters.failed_calls), (charged, 1));
         assert!(client.get(&page(26, 3, 1)).status().is_server_error());
-        assert!(client.upstream.books().pages.is_empty());
+        assert!(client.upstream.counters().pages.is_empty());
     }
 }
 
@@ -48,14 +48,14 @@ fn faults_happen_as_often_as_they_are_set_to() {
             refused += 1;
         }
     }
-    let books = client.upstream.books();
+    let counters = client.upstream.counters();
     assert!((140..260).contains(&refused), "{refused}");
-    assert!((320..480).contains(&books.failed_calls), "{}", books.failed_calls);
-    assert_eq!(books.rate_limited_calls, refused);
+    assert!((320..480).contains(&counters.failed_calls), "{}", counters.failed_calls);
+    assert_eq!(counters.rate_limited_calls, refused);
 }
 
 #[test]
-fn a_slow_answer_is_charged_though_nobody_waits_for_it() {
+fn a_slow_answer_is_charged_after_the_client_gave_up() {
     let faults = Faults { slow: 1000, slow_latency: Duration::from_secs(90), ..Faults::default() };
     let mut client = client(faults);
     let id = client.population().discoverable(&[(26, 3)])[0];
@@ -79,5 +79,5 @@ fn a_slow_answer_is_charged_though_nobody_waits_for_it() {
     clock.advance(Duration::from_secs(30));
     assert!(matches!(answer.now_or_never(), Some(Err(TransportError::TimedOut { .. }))));
     assert_eq!(clock.now().as_second(), 30);
-    assert!(!upstream.lock().expect("unpoisoned").books().charged.is_zero());
+    assert!(!upstream.lock().expect("unpoisoned").counters().charged.is_zero());
 }

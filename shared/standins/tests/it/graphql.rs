@@ -63,11 +63,14 @@ fn a_name_may_be_written_with_escapes_and_costs_what_an_id_costs() {
     let escaped: String = character.name.chars().map(|letter| format!("\\u{:04x}", letter as u32)).collect();
     let (slug, region) = (character.realm.slug, character.realm.region);
     let mut cost = |arguments: &str| {
-        let before = client.upstream.books().charged;
+        let before = client.upstream.counters().charged;
         let answer = client.query(&format!(
             "{{ characterData {{ character({arguments}) {{ canonicalID zoneRankings(zoneID: 26, difficulty: 3) }} }} }}"
         ));
-        (answer["data"]["characterData"]["character"].clone(), client.upstream.books().charged.saturating_sub(before))
+        (
+            answer["data"]["characterData"]["character"].clone(),
+            client.upstream.counters().charged.saturating_sub(before),
+        )
     };
     let by_name = cost(&format!("name: \"{escaped}\", serverSlug: \"{slug}\", serverRegion: \"{region}\""));
     assert_eq!(by_name.0["canonicalID"], json!(id));
@@ -112,7 +115,7 @@ fn a_mistake_is_answered_with_errors_and_costs_nothing() {
     assert!(clash.starts_with(r#"Fields "character" conflict"#), "{clash}");
     assert!(message(&mut client, "{ characterData {").starts_with("Syntax Error: "));
     assert!(message(&mut client, "{ characterData { character(id: \"7\") { id } } }").contains("expected type Int"));
-    assert_eq!(client.upstream.books().charged, Points::ZERO);
+    assert_eq!(client.upstream.counters().charged, Points::ZERO);
 }
 
 #[test]

@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use stint_core::clock::ManualClock;
-use stint_standins::warcraftlogs::{Books, Options};
+use stint_standins::warcraftlogs::{Counters, Options};
 use stint_standins::{WarcraftLogs, serve};
 
 use crate::client::{page, ranking};
@@ -33,10 +33,10 @@ async fn the_stand_in_speaks_real_http() {
         client.get(format!("{base}{}", page(26, 4, 1))).header("Referer", &base).send().await.expect("an answer");
     assert!(html.text().await.expect("a body").contains("main-table-player"));
 
-    let books = client.get(format!("{base}/standin/books")).send().await.expect("an answer");
-    let books: Books = serde_json::from_slice(&books.bytes().await.expect("a body")).expect("books");
-    assert_eq!(books, upstream.lock().expect("unpoisoned").books());
-    assert_eq!((books.requests, books.api_requests, books.page_reads(26, 4, 1)), (3, 1, 1));
+    let counters = client.get(format!("{base}/standin/books")).send().await.expect("an answer");
+    let counters: Counters = serde_json::from_slice(&counters.bytes().await.expect("a body")).expect("counters");
+    assert_eq!(counters, upstream.lock().expect("unpoisoned").counters());
+    assert_eq!((counters.requests, counters.api_requests, counters.page_reads(26, 4, 1)), (3, 1, 1));
     drop(client);
     stop.send(()).expect("still serving");
     serving.await.expect("no panic").expect("no error");

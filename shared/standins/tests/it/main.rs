@@ -1,7 +1,7 @@
 //! The stand-in as a client sees it.
 
-mod asked;
 mod client;
+mod rank_query;
 
 mod determinism;
 mod faults;

@@ -18,7 +18,7 @@ fn credentials_come_by_basic_or_in_the_form() {
     let form = client.post("/oauth/token", &[], format!("{GRANT}&client_id=key-2&client_secret=secret-2"));
     assert_eq!(form.status(), StatusCode::OK);
     assert_ne!(form.body(), basic.body());
-    assert_eq!(client.upstream.books().tokens, 3);
+    assert_eq!(client.upstream.counters().tokens, 3);
 }
 
 #[test]

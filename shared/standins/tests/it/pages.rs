@@ -15,7 +15,7 @@ fn ids(html: &str) -> Vec<u64> {
 }
 
 #[test]
-fn the_pages_of_a_ranking_name_everybody_once() {
+fn the_pages_of_a_ranking_list_every_player_once() {
     let mut client = Client::new(Options { players: 1500, ..Options::default() });
     let (mut seen, mut number) = (Vec::new(), 1);
     loop {
@@ -36,9 +36,9 @@ fn the_pages_of_a_ranking_name_everybody_once() {
     let unique: BTreeSet<u64> = seen.iter().copied().collect();
     assert_eq!(unique.len(), seen.len());
     assert_eq!(unique, client.population().discoverable(&[(26, 5)]).into_iter().collect());
-    let books = client.upstream.books();
-    assert_eq!(books.pages.len(), number as usize);
-    assert!((1..=number).all(|number| books.page_reads(26, 5, number) == 1));
+    let counters = client.upstream.counters();
+    assert_eq!(counters.pages.len(), number as usize);
+    assert!((1..=number).all(|number| counters.page_reads(26, 5, number) == 1));
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn a_page_wants_a_referer_and_a_known_zone() {
     let mut client = Client::new(Options::default());
     let bare = client.handle(Request::get(page(26, 3, 1)).body(bytes::Bytes::new()).expect("a request"));
     assert_eq!(bare.response.status(), StatusCode::FORBIDDEN);
-    assert!(client.upstream.books().pages.is_empty());
+    assert!(client.upstream.counters().pages.is_empty());
     let unknown = client.get(&page(99, 3, 1));
     assert_eq!(unknown.status(), StatusCode::OK);
     assert!(body(&unknown).contains("class=\"empty\""));
@@ -95,7 +95,7 @@ fn reading_too_fast_is_answered_with_a_ban() {
         assert_ne!(client.get(&page(26, 3, 3)).status(), StatusCode::OK);
         client.pass(1);
         assert_eq!(client.get(&page(26, 3, 3)).status(), StatusCode::OK);
-        let books = client.upstream.books();
-        assert_eq!((books.bans, books.banned_requests, books.page_reads(26, 3, 3)), (1, 2, 1));
+        let counters = client.upstream.counters();
+        assert_eq!((counters.bans, counters.banned_requests, counters.page_reads(26, 3, 3)), (1, 2, 1));
     }
 }

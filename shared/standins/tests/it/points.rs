@@ -24,15 +24,15 @@ fn an_answer_does_not_count_itself() {
     let mut client = Client::new(options(1000));
     let ids = client.population().discoverable(&[(26, 4)]);
     assert_eq!(spent(&client.query(&ranking(ids[0], 26, 4))), Points::ZERO);
-    let first = client.upstream.books().charged;
+    let first = client.upstream.counters().charged;
     assert!((Points::from_micros(2_500_000)..=Points::from_micros(4_500_000)).contains(&first), "{first}");
     assert_eq!(spent(&client.query(&ranking(ids[1], 26, 4))), first);
-    let both = client.upstream.books().charged;
+    let both = client.upstream.counters().charged;
     assert!(both > first);
     // A query for the rates alone costs nothing.
     assert_eq!(spent(&client.query(RATES)), both);
     assert_eq!(spent(&client.query(RATES)), both);
-    assert_eq!(client.upstream.books().charged, both);
+    assert_eq!(client.upstream.counters().charged, both);
 }
 
 #[test]
@@ -41,19 +41,19 @@ fn each_alias_costs_and_the_same_one_costs_the_same() {
     let ids = client.population().discoverable(&[(26, 4)]);
     let mut prices = Vec::new();
     for id in [ids[0], ids[1], ids[0]] {
-        let before = client.upstream.books().charged;
+        let before = client.upstream.counters().charged;
         client.query(&ranking(id, 26, 4));
-        prices.push(client.upstream.books().charged.saturating_sub(before));
+        prices.push(client.upstream.counters().charged.saturating_sub(before));
     }
     assert_eq!(prices[0], prices[2]);
     assert_ne!(prices[0], prices[1]);
-    let before = client.upstream.books().charged;
+    let before = client.upstream.counters().charged;
     let (one, other) = (ids[0], ids[1]);
     client.query(&format!(
         "{{ characterData {{ a: character(id: {one}) {{ x: zoneRankings(zoneID: 26, difficulty: 4) }} \
          b: character(id: {other}) {{ zoneRankings(zoneID: 26, difficulty: 4) }} }} }}"
     ));
-    assert_eq!(client.upstream.books().charged.saturating_sub(before), prices[0].saturating_add(prices[1]));
+    assert_eq!(client.upstream.counters().charged.saturating_sub(before), prices[0].saturating_add(prices[1]));
 }
 
 #[test]
@@ -74,9 +74,9 @@ fn an_exhausted_key_is_refused_until_its_reset() {
     assert_eq!(header(&refusal, "retry-after"), Some("3500"));
     let said: Value = serde_json::from_slice(refusal.body()).expect("JSON");
     assert_eq!(said["status"], json!(429));
-    let books = client.upstream.books();
-    let window = books.keys[0].windows[0];
-    assert_eq!((window.refused, window.calls, books.refused_calls), (1, answered, 1));
+    let counters = client.upstream.counters();
+    let window = counters.keys[0].windows[0];
+    assert_eq!((window.refused, window.calls, counters.refused_calls), (1, answered, 1));
     assert_eq!(window.overspent, window.charged.saturating_sub(Points::whole(10)));
     assert!(!window.overspent.is_zero());
 
@@ -109,10 +109,10 @@ fn the_charges_of_all_windows_add_up() {
         client.ask(&ranking(*id, 28, 3), Value::Null);
         client.pass(600);
     }
-    let books = client.upstream.books();
-    let windows = &books.keys[0].windows;
+    let counters = client.upstream.counters();
+    let windows = &counters.keys[0].windows;
     assert!(windows.len() >= 6, "{}", windows.len());
-    assert_eq!(windows.iter().map(|window| window.charged).sum::<Points>(), books.charged);
+    assert_eq!(windows.iter().map(|window| window.charged).sum::<Points>(), counters.charged);
     assert!(windows.windows(2).all(|pair| pair[0].reset <= pair[1].start));
 }
 
@@ -131,8 +131,8 @@ fn too_many_requests_are_refused_while_points_remain() {
     assert_eq!((refusal.status(), header(&refusal, "retry-after")), (StatusCode::TOO_MANY_REQUESTS, Some("2")));
     assert_eq!(header(&refusal, "x-ratelimit-remaining"), Some("0"));
     assert!(body(&refusal).contains("\"status\":429"));
-    let books = client.upstream.books();
-    assert_eq!((books.rate_limited_calls, books.refused_calls), (1, 0));
+    let counters = client.upstream.counters();
+    assert_eq!((counters.rate_limited_calls, counters.refused_calls), (1, 0));
     client.pass(2);
     client.query(RATES);
 }

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use http::StatusCode;
 use serde_json::{Value, json};
-use stint_standins::warcraftlogs::{Detail, Fate, Options, Shares};
+use stint_standins::warcraftlogs::{Detail, Options, QueryOutcome, Shares};
 
 use crate::client::{Client, RECORDED, body, ranking};
 
@@ -10,8 +10,8 @@ fn scalar(client: &mut Client, id: u64, raid: u32, difficulty: u32) -> Value {
     client.query(&ranking(id, raid, difficulty))["data"]["characterData"]["character"]["zoneRankings"].clone()
 }
 
-fn one_of(client: &Client, fate: Fate) -> u64 {
-    client.population().with_fate(&Options::all_rankings(), fate)[0]
+fn one_of(client: &Client, outcome: QueryOutcome) -> u64 {
+    client.population().with_outcome(&Options::all_rankings(), outcome)[0]
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn an_answer_says_what_is_true() {
 }
 
 #[test]
-fn who_takes_no_part_has_nulls() {
+fn a_player_without_kills_has_nulls() {
     let mut client = Client::new(Options { shares: Shares::NONE, ..Options::default() });
     let population = client.population();
     let ids = population.discoverable(&[(26, 3)]);
@@ -65,14 +65,14 @@ fn who_takes_no_part_has_nulls() {
 #[test]
 fn refusals_inside_an_answer() {
     let mut client = Client::new(Options::default());
-    let hidden = one_of(&client, Fate::Hidden);
+    let hidden = one_of(&client, QueryOutcome::Hidden);
     assert_eq!(
         scalar(&mut client, hidden, 26, 3),
         json!({"error": "You do not have permission to see this character's rankings."})
     );
-    let ranked = one_of(&client, Fate::Ranked);
+    let ranked = one_of(&client, QueryOutcome::Ranked);
     assert_eq!(scalar(&mut client, ranked, 26, 7), json!({"error": "Invalid difficulty/size specified."}));
-    let unknown = one_of(&client, Fate::Unknown);
+    let unknown = one_of(&client, QueryOutcome::Unknown);
     for id in [unknown, 7] {
         let answer = client.query(&ranking(id, 26, 3));
         assert_eq!(answer["data"]["characterData"]["character"], json!(null));
@@ -81,13 +81,13 @@ fn refusals_inside_an_answer() {
 }
 
 #[test]
-fn a_never_classed_character_spoils_the_answer_of_all() {
+fn a_never_classed_character_damages_the_whole_answer() {
     let shares = Shares { never_classed: 100, ..Shares::NONE };
     let mut client = Client::new(Options { shares, ..Options::default() });
     let population = client.population();
-    let fine = one_of(&client, Fate::Ranked);
+    let fine = one_of(&client, QueryOutcome::Ranked);
     let mut forms = BTreeMap::new();
-    for id in population.with_fate(&Options::all_rankings(), Fate::NeverClassed) {
+    for id in population.with_outcome(&Options::all_rankings(), QueryOutcome::NeverClassed) {
         let query = format!(
             "{{ characterData {{ a: character(id: {fine}) {{ zoneRankings(zoneID: 26) }} b: character(id: {id}) {{ zoneRankings(zoneID: 26) }} }} }}"
         );
@@ -128,7 +128,7 @@ fn a_transferred_character_names_its_canonical_id() {
 fn sparse_answers_are_short_and_true_and_cost_the_same() {
     let options = Options { shares: Shares::NONE, ..Options::default() };
     let mut full = Client::new(options.clone());
-    let mut sparse = Client::new(Options { detail: Detail::Sparse, ..options });
+    let mut sparse = Client::new(Options { detail: Detail::Reduced, ..options });
     let population = sparse.population();
     for id in population.discoverable(&[(29, 5)]).into_iter().take(30) {
         let answer = scalar(&mut sparse, id, 29, 5);
@@ -140,7 +140,7 @@ fn sparse_answers_are_short_and_true_and_cost_the_same() {
         assert_eq!(whole["rankings"][0]["rankPercent"], rankings[0]["rankPercent"]);
         assert!(whole.to_string().len() > 3 * answer.to_string().len());
     }
-    assert_eq!(full.upstream.books().charged, sparse.upstream.books().charged);
+    assert_eq!(full.upstream.counters().charged, sparse.upstream.counters().charged);
 }
 
 /// Returns the JSON types of each member of a recorded answer, without list positions: `rankings[].spec` → null,

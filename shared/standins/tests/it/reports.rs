@@ -2,12 +2,12 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 use stint_core::points::Points;
-use stint_standins::warcraftlogs::{Fate, Options, Shares};
+use stint_standins::warcraftlogs::{Options, QueryOutcome, Shares};
 
 use crate::client::Client;
 
 #[test]
-fn reports_lead_to_everybody_whom_the_api_knows() {
+fn reports_list_every_player_that_the_api_knows() {
     let shares = Shares { unknown: 20, transferred: 20, ..Shares::NONE };
     let mut client = Client::new(Options { players: 900, shares, ..Options::default() });
     let (mut page, mut found, mut asked) = (1, BTreeSet::new(), 0);
@@ -34,11 +34,11 @@ fn reports_lead_to_everybody_whom_the_api_knows() {
         }
     }
     let population = client.population();
-    let known = population.with_fate(&[(29, 3), (29, 4), (29, 5)], Fate::Ranked);
+    let known = population.with_outcome(&[(29, 3), (29, 4), (29, 5)], QueryOutcome::Ranked);
     let canonical: BTreeSet<u64> =
         known.iter().filter_map(|id| Some(population.character(*id)?.canonical_id)).collect();
     assert_eq!(found, canonical);
-    assert_eq!(client.upstream.books().charged, Points::whole(asked + page - 1));
+    assert_eq!(client.upstream.counters().charged, Points::whole(asked + page - 1));
 }
 
 #[test]

@@ -87,7 +87,7 @@ fn a_header_that_is_too_low_reads_pages_twice_and_skips_none() {
     play(&world, async {
         world.start().fetch(40).await;
         assert_eq!(world.progress().await.totals.disagreements, 1);
-        assert_eq!(world.books().client_errors, 0);
+        assert_eq!(world.counters().client_errors, 0);
         assert_eq!(world.progress().await.open, []);
     });
 }
@@ -102,11 +102,11 @@ fn asked_in_vain(seed: u64, twist: fn(ChangeId, ChangeId) -> ChangeId) -> u64 {
     });
     play(&world, async {
         world.start().fetch(300).await;
-        let (progress, books) = (world.progress().await, world.books());
+        let (progress, counters) = (world.progress().await, world.counters());
         assert!(progress.totals.disagreements >= 300, "each one is reported: {:?}", progress.totals);
         assert!(progress.totals.header <= 1, "{:?}", progress.totals);
         assert_eq!(world.assert_whole(ChangeId::BEGINNING).await.gaps, Vec::<u64>::new());
-        books.page_requests - 300
+        counters.page_requests - 300
     })
 }
 

@@ -32,10 +32,10 @@ fn at_the_end_of_the_river_it_is_waited_politely() {
         process.run_while(world.pass(Duration::from_secs(600))).await;
         let progress = world.progress().await;
         assert!(progress.position.is_some());
-        let books = world.books();
-        let empty = books.pages.iter().filter(|page| page.stashes == 0).count();
+        let counters = world.counters();
+        let empty = counters.pages.iter().filter(|page| page.stashes == 0).count();
         assert!((20..300).contains(&empty), "{empty} looks at the end in ten minutes");
-        assert_eq!(progress.totals.fetched + empty as u64, books.page_requests);
+        assert_eq!(progress.totals.fetched + empty as u64, counters.page_requests);
         world.assert_whole(ChangeId::BEGINNING).await;
     });
 }
@@ -48,7 +48,7 @@ fn the_end_is_waited_at_from_two_seconds_to_thirty() {
         // For the first five minutes the river shows only its beginning.
         let process = world.start();
         process.run_while(world.pass(Duration::from_secs(240))).await;
-        let asked: Vec<_> = world.books().pages.iter().map(|page| page.at).collect();
+        let asked: Vec<_> = world.counters().pages.iter().map(|page| page.at).collect();
         let waits: Vec<u64> = asked.windows(2).map(|pair| between(pair[0], pair[1]).as_secs()).collect();
         assert_eq!(waits[..6], [2, 4, 8, 16, 30, 30], "{waits:?}");
         assert!(world.progress().await.at_tail);
@@ -74,7 +74,7 @@ fn faults_of_the_server_are_waited_out() {
     play(&world, async {
         let process = world.start();
         process.run_until_fetched(400).await;
-        assert!(world.books().failed > 10);
+        assert!(world.counters().failed > 10);
         world.assert_whole(ChangeId::BEGINNING).await;
     });
 }
@@ -85,10 +85,10 @@ fn an_expired_token_is_renewed_and_the_chain_goes_on() {
     let world = World::new(river, &[]);
     play(&world, async {
         world.start().fetch(400).await;
-        let books = world.books();
-        assert!(books.tokens >= 3, "{}", books.tokens);
+        let counters = world.counters();
+        assert!(counters.tokens >= 3, "{}", counters.tokens);
         // Each was detected by a 401, which is not repeated.
-        assert_eq!(books.client_errors, books.tokens - 1);
+        assert_eq!(counters.client_errors, counters.tokens - 1);
         assert_eq!(world.progress().await.totals.fetched, 400);
     });
 }
@@ -99,7 +99,7 @@ fn a_body_over_the_cap_is_given_up_and_the_chain_goes_on() {
     play(&world, async {
         world.start().fetch(200).await;
         let progress = world.progress().await;
-        let large = world.books().pages.iter().filter(|page| page.bytes > 36_000).count() as u64;
+        let large = world.counters().pages.iter().filter(|page| page.bytes > 36_000).count() as u64;
         assert!(large > 5 && large < 150, "{large}");
         assert_eq!((progress.totals.lost, progress.totals.stored), (large, 200 - large));
         assert!(progress.lost[0].reason.contains("larger than 36000 bytes"), "{:?}", progress.lost);
@@ -116,10 +116,10 @@ fn a_refused_client_stops_and_keeps_its_position() {
         assert!(stopped.contains("refused the credentials"), "{stopped}");
         assert_eq!(report["position"], json!("0-0-0-0-0"));
         // Only an operator restarts it.
-        let requests = world.books().requests;
+        let requests = world.counters().requests;
         let process = world.start();
         process.run_while(world.pass(Duration::from_secs(300))).await;
-        assert_eq!(world.books().requests, requests, "not even the head is asked");
+        assert_eq!(world.counters().requests, requests, "not even the head is asked");
     });
 }
 
@@ -129,7 +129,7 @@ fn a_ban_stops_the_chain_at_once() {
     play(&world, async {
         let report = world.start().fetch(5).await;
         assert!(report["stopped"].as_str().unwrap().contains("403"), "{report}");
-        assert_eq!(world.books().requests, 1);
+        assert_eq!(world.counters().requests, 1);
         let status = world.stores.chain.read().await.unwrap().unwrap();
         assert_eq!((status.leased_until, status.progress.stopped.is_some()), (None, true));
     });

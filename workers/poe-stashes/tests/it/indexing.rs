@@ -37,7 +37,7 @@ fn the_index_is_what_was_seen_last() {
 /// Returns each stash as the last served page showed it.
 async fn last_seen(world: &World) -> BTreeMap<String, Value> {
     let mut stashes = BTreeMap::new();
-    for served in world.books().pages {
+    for served in world.counters().pages {
         let Some(page) = world.stored(served.change_id.parse().unwrap()).await else { continue };
         let page: Value = serde_json::from_slice(&page).unwrap();
         for stash in page["stashes"].as_array().unwrap() {

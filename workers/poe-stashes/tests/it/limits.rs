@@ -22,7 +22,7 @@ fn utilisation(options: Options, flags: &[&str], pages: u64) -> f64 {
         let begun = world.clock.now();
         let fetched_at = process.run_until_fetched(pages).await;
         let took = between(begun, fetched_at);
-        let requests = world.books().pages.iter().filter(|page| page.at <= fetched_at).count();
+        let requests = world.counters().pages.iter().filter(|page| page.at <= fetched_at).count();
         let permitted = process.api.limits().unwrap().permitted(took);
         let audit = world.assert_whole(ChangeId::BEGINNING).await;
         assert!(audit.pages >= pages);
@@ -85,8 +85,8 @@ fn a_host_that_stops_need_not_wait_for_a_limit() {
         let took = between(begun, world.clock.now());
         assert!(took < Duration::from_secs(63), "{took:?}");
         let status = world.stores.chain.read().await.unwrap().unwrap();
-        assert_eq!((status.leased_until, world.books().page_requests), (None, 30));
-        assert_eq!(world.books().client_errors, 0);
+        assert_eq!((status.leased_until, world.counters().page_requests), (None, 30));
+        assert_eq!(world.counters().client_errors, 0);
     });
 }
 
@@ -108,7 +108,8 @@ fn the_chain_keeps_the_pace_of_the_limit_and_not_of_the_download() {
         play(&world, async {
             let begun = world.clock.now();
             let fetched_at = world.start().run_until_fetched(PAGES).await;
-            let mean = world.books().pages.iter().map(|page| page.bytes).sum::<u64>() / world.books().page_requests;
+            let mean =
+                world.counters().pages.iter().map(|page| page.bytes).sum::<u64>() / world.counters().page_requests;
             assert!((4_000_000..6_500_000).contains(&mean), "{mean} bytes");
             world.assert_whole(ChangeId::BEGINNING).await;
             between(begun, fetched_at)

@@ -103,7 +103,7 @@ fn who_is_turned_away_loses_no_page() {
         let progress = world.progress().await;
         assert!(progress.stopped.is_some() && !progress.open.is_empty(), "{progress:?}");
         assert_eq!(progress.totals.lost, 0);
-        assert!(world.books().client_errors <= 2, "{}", world.books().client_errors);
+        assert!(world.counters().client_errors <= 2, "{}", world.counters().client_errors);
     });
 }
 
@@ -146,7 +146,7 @@ fn when_no_body_arrives_the_chain_waits_with_as_many_pages_open_as_may_stream() 
         world.start().run_while(world.pass(std::time::Duration::from_secs(300))).await;
         let progress = world.progress().await;
         assert_eq!((progress.open.len(), progress.totals.fetched, progress.totals.stored), (4, 4, 0));
-        let requests = world.books().page_requests;
+        let requests = world.counters().page_requests;
         assert!((40..120).contains(&requests), "each is asked for every 30 seconds: {requests}");
     });
 }
@@ -216,7 +216,7 @@ fn a_store_that_fails_for_one_page_costs_no_other_its_body() {
         assert!(progress.totals.stored >= 4 && progress.totals.fetched == progress.totals.stored + 1);
         world.start().fetch(20).await;
         world.assert_whole(ChangeId::BEGINNING).await;
-        let served = world.books().page_requests;
+        let served = world.counters().page_requests;
         assert_eq!(served, world.progress().await.totals.fetched + 1, "one page was asked for twice");
     });
 }

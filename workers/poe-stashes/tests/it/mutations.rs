@@ -131,7 +131,7 @@ fn story(seed: u64) -> u64 {
         for dead in world.stores.stored.dead_letters(1_000).await.unwrap() {
             assert!(dead.reason.contains("cannot be read"), "{dead:?}");
         }
-        assert!(!world.books().banned, "seed {seed}");
+        assert!(!world.counters().banned, "seed {seed}");
         state.lock().unwrap().garbled
     })
 }
@@ -166,7 +166,7 @@ async fn assert_restored(world: &World, seed: u64) {
 /// Returns the positions before the chain's own from which edits are in no page that was requested and stored.
 async fn skipped(world: &World) -> Vec<u64> {
     let mut served: BTreeMap<u64, (ChangeId, u64)> = BTreeMap::new();
-    for page in world.books().pages {
+    for page in world.counters().pages {
         let (id, next): (ChangeId, ChangeId) = (id(&page.change_id), id(&page.next_change_id));
         let entry = served.entry(world.edits_before(id)).or_insert((id, 0));
         entry.1 = entry.1.max(world.edits_before(next));

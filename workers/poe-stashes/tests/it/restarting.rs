@@ -70,7 +70,7 @@ fn a_search_that_waits_keeps_its_lease() {
     let world = World::new(Options { faults, ..busy_river(3) }, &["--poe-start=tail"]);
     play(&world, async {
         always_held(&world, world.start().fetch(1)).await;
-        assert!(world.books().failed > 0);
+        assert!(world.counters().failed > 0);
     });
 }
 

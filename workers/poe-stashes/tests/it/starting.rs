@@ -21,16 +21,16 @@ fn the_tail_is_found_in_about_ten_requests() {
         play(&world, async {
             let report = world.start().fetch(1).await;
             assert_eq!(report["fetched"], json!(1), "{report}");
-            let searched = world.books().page_requests - 1;
+            let searched = world.counters().page_requests - 1;
             assert!((7..=12).contains(&searched), "{searched} requests");
-            let first = world.books().pages.last().unwrap().change_id.clone();
+            let first = world.counters().pages.last().unwrap().change_id.clone();
             let (first, tail) = {
                 let upstream = world.upstream();
                 let tail = upstream.tail(stint_core::clock::Clock::now(&world.clock));
                 (upstream.position(&first).unwrap(), upstream.position(&tail).unwrap())
             };
             assert!(first <= tail && tail - first < 65 * 15, "{} edits before the tail", tail - first);
-            assert_eq!(world.books().client_errors, 0);
+            assert_eq!(world.counters().client_errors, 0);
         });
     }
 }
@@ -46,7 +46,7 @@ fn a_search_that_dies_leaves_what_the_pace_must_not_forget() {
             let steps = faults.kill_points();
             world.pass(Duration::from_secs(31)).await;
             assert_eq!(world.start().fetch(2).await["fetched"], json!(2));
-            assert_eq!((world.books().client_errors, world.books().refused), (0, 0));
+            assert_eq!((world.counters().client_errors, world.counters().refused), (0, 0));
             steps
         })
     };
@@ -63,11 +63,11 @@ fn at_the_head_there_is_nothing_for_five_minutes() {
         process.run_while(world.pass(Duration::from_secs(280))).await;
         let progress = world.progress().await;
         assert_eq!((progress.totals.fetched, progress.at_tail), (0, true));
-        assert!(world.books().head_requests >= 1);
+        assert!(world.counters().head_requests >= 1);
         let process = world.start();
         process.run_while(world.pass(Duration::from_secs(120))).await;
         assert!(world.progress().await.totals.fetched > 10);
-        assert_eq!(world.books().client_errors, 0);
+        assert_eq!(world.counters().client_errors, 0);
     });
 }
 
@@ -81,7 +81,7 @@ fn a_chain_goes_on_from_its_position_whatever_the_start_says() {
         let process = world.start();
         let report = process.run("follower", json!({ "id": "1-2-3-4-5", "pages": 5 })).await;
         assert_eq!(report["fetched"], json!(5));
-        assert_eq!(Some(world.books().pages[10].change_id.clone()), position.map(|id| id.to_string()));
+        assert_eq!(Some(world.counters().pages[10].change_id.clone()), position.map(|id| id.to_string()));
         world.assert_whole(ChangeId::BEGINNING).await;
     });
 }
@@ -91,10 +91,10 @@ fn a_person_may_move_the_chain() {
     let world = World::new(busy_river(9), &[]);
     play(&world, async {
         world.start().fetch(3).await;
-        let there = world.books().pages[1].change_id.clone();
+        let there = world.counters().pages[1].change_id.clone();
         let process = world.start();
         process.run("follower", json!({ "start": there.clone(), "pages": 2 })).await;
-        assert_eq!(world.books().pages[3].change_id, there);
+        assert_eq!(world.counters().pages[3].change_id, there);
         let wrong = process
             .invoke("follower", stint_core::worker::Event::Manual(json!({ "start": "1-2" })), Duration::from_secs(900))
             .await;
@@ -108,7 +108,7 @@ fn a_seed_is_where_a_new_chain_begins() {
     play(&world, async {
         let first = world.upstream().beginning();
         world.start().run("follower", json!({ "id": first, "pages": 3 })).await;
-        assert_eq!(world.books().pages[0].change_id, first);
+        assert_eq!(world.counters().pages[0].change_id, first);
         assert_eq!(world.assert_whole(first.parse().unwrap()).await.pages, 3);
     });
 }

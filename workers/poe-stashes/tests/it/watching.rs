@@ -61,14 +61,14 @@ fn a_head_that_is_refused_is_not_asked_for_again_for_a_day() {
     play(&world, async {
         let watch = async || world.start().run("watcher", Value::Null).await["failed"].as_str().unwrap().to_owned();
         assert!(watch().await.contains("403"));
-        assert_eq!(world.books().requests, 1);
+        assert_eq!(world.counters().requests, 1);
         for _ in 0..10 {
             world.pass(Duration::from_secs(2 * 60 * 60)).await;
             assert!(watch().await.starts_with("not asked again before a day is over, since 2026-11-28T10:00:00"));
         }
-        assert_eq!(world.books().requests, 1);
+        assert_eq!(world.counters().requests, 1);
         world.pass(Duration::from_secs(4 * 60 * 60)).await;
         watch().await;
-        assert_eq!(world.books().requests, 2);
+        assert_eq!(world.counters().requests, 2);
     });
 }

@@ -10,7 +10,7 @@ use stint_embedded::{Embedded, Mode};
 use stint_poe_stashes::follower::Follower;
 use stint_poe_stashes::indexer::Indexer;
 use stint_poe_stashes::store::{Chain, Progress, Realm, SqliteChain, SqliteIndex};
-use stint_standins::poe_stashes::Books;
+use stint_standins::poe_stashes::Counters;
 
 use crate::lambda_stage::{clock, run};
 use crate::poe_audit::{check_index, stored_pages};
@@ -88,7 +88,7 @@ impl Installation {
     async fn amount(&self, work: Work) -> u64 {
         match work {
             Work::Starting => 0,
-            Work::Fetching => self.upstream.books::<Books>().page_requests,
+            Work::Fetching => self.upstream.books::<Counters>().page_requests,
             Work::Storing => files(&self.pages()).len() as u64,
             Work::Indexing => self.stored.counts().await.unwrap().in_flight,
         }
@@ -149,7 +149,7 @@ fn no_page_is_lost_however_often_it_is_killed() {
 
 /// Checks what must be true once no work is left.
 async fn check(installation: &Installation) {
-    let (books, progress): (Books, _) = (installation.upstream.books(), installation.progress().await);
+    let (books, progress): (Counters, _) = (installation.upstream.books(), installation.progress().await);
     assert_eq!((books.client_errors, books.refused, books.banned), (0, 0, false));
     let pages = stored_pages(&installation.pages(), &books, progress.position.unwrap());
     assert!(pages.len() > 60, "only {} pages", pages.len());

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
 
 use serde_json::Value;
-use stint_standins::poe_stashes::Books;
+use stint_standins::poe_stashes::Counters;
 
 use crate::lambda_stage::run;
 use crate::program::Program;
@@ -100,7 +100,7 @@ fn a_follower_that_is_run_by_hand_stores_what_is_open_when_it_is_stopped() {
         let mut follower = at(&program.home(), &upstream);
         follower.args(["run", "poe/follower", "--json"]);
         let mut follower = Up::start(follower, program.home().join("log"));
-        follower.until(async |_| upstream.books::<Books>().page_requests > 3).await;
+        follower.until(async |_| upstream.books::<Counters>().page_requests > 3).await;
         let ended = follower.stop().await;
         assert!(ended["report"]["stored"].as_u64() > Some(0), "{ended}");
     });

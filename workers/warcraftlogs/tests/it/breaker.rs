@@ -268,7 +268,7 @@ fn killed_at(step: u64) -> u64 {
         next.run_until_idle().await;
         assert!(!is_open(&world).await, "at step {step}");
         world.assert_all_served().await;
-        assert_eq!(world.books().overspent, Points::ZERO);
+        assert_eq!(world.counters().overspent, Points::ZERO);
         faults.kill_points()
     })
 }

@@ -57,8 +57,8 @@ fn a_fleet_whose_clock_is_set_while_it_runs_works_on_within_a_window() {
                 fleet.run_while(scenario).await;
                 world.start().run_until_idle().await;
                 world.assert_outcomes(&world.asked_of(&world.all_players())).await;
-                let books = world.books();
-                assert_eq!((books.overspent, books.refused_calls), (Points::ZERO, 0), "a jump of {jump} s");
+                let counters = world.counters();
+                assert_eq!((counters.overspent, counters.refused_calls), (Points::ZERO, 0), "a jump of {jump} s");
             });
         }
     }
@@ -79,8 +79,8 @@ fn a_fleet_whose_clock_is_set_between_two_starts_works_on_within_a_window() {
             }
             world.start().run_until_idle().await;
             world.assert_outcomes(&world.asked_of(&world.all_players())).await;
-            let books = world.books();
-            assert_eq!((books.overspent, books.refused_calls), (Points::ZERO, 0), "a jump of {jump} s");
+            let counters = world.counters();
+            assert_eq!((counters.overspent, counters.refused_calls), (Points::ZERO, 0), "a jump of {jump} s");
         });
     }
 }
@@ -122,8 +122,8 @@ fn parked_players_outlive_a_ledger_that_is_deleted() {
         assert_eq!(world.stores.pool.keys().await.unwrap().len(), 0);
         world.start().run_until_idle().await;
         world.assert_outcomes(&world.asked_of(&world.all_players())).await;
-        let books = world.books();
-        assert_eq!((books.overspent, books.refused_calls), (Points::ZERO, 0));
+        let counters = world.counters();
+        assert_eq!((counters.overspent, counters.refused_calls), (Points::ZERO, 0));
     });
 }
 
@@ -154,8 +154,8 @@ fn one_absurd_counter_costs_readings_and_no_message() {
                 fleet.run_while(scenario).await;
                 world.start().run_until_idle().await;
                 world.assert_outcomes(&world.asked_of(&world.all_players())).await;
-                let books = world.books();
-                assert_eq!((books.overspent, books.refused_calls), (Points::ZERO, 0), "{absurd}");
+                let counters = world.counters();
+                assert_eq!((counters.overspent, counters.refused_calls), (Points::ZERO, 0), "{absurd}");
                 let readings = world.network.sent(Request::Points);
                 assert!(readings <= 120, "{readings} readings after {absurd}");
             });

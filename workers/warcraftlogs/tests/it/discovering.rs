@@ -28,7 +28,7 @@ async fn add_rule(world: &FleetWorld, pages: (u32, u32)) {
 }
 
 fn reads(world: &FleetWorld) -> Vec<(u32, u32)> {
-    world.books().pages.iter().map(|reads| (reads.page, reads.reads)).collect()
+    world.counters().pages.iter().map(|reads| (reads.page, reads.reads)).collect()
 }
 
 fn once_each(pages: std::ops::RangeInclusive<u32>) -> Vec<(u32, u32)> {
@@ -169,12 +169,12 @@ fn a_ban_stops_discovery_keeps_progress_and_pauses() {
             let pause = world.stores.rules.upstreams().await.unwrap().remove(0);
             assert_eq!(pause.upstream, "standin/zone/rankings");
             assert_eq!(pause.pause.until, after(world.clock.now(), Duration::from_secs(6 * 3600)));
-            let requests = world.books().requests;
-            assert!(world.books().banned_requests <= 5, "the ban was not heeded at once");
+            let requests = world.counters().requests;
+            assert!(world.counters().banned_requests <= 5, "the ban was not heeded at once");
             world.pass(3 * 3600).await;
             let stopped = fleet.run("discover").await["stopped"].clone();
             assert!(stopped.as_str().unwrap().starts_with("standin/zone/rankings is paused until 2026-"), "{stopped}");
-            assert_eq!(world.books().requests, requests, "a banned site is left alone");
+            assert_eq!(world.counters().requests, requests, "a banned site is left alone");
             world.pass(3 * 3600).await;
             fleet.discover_everything().await;
             assert_eq!(reads(&world), once_each(1..=10));
@@ -196,7 +196,7 @@ fn a_site_that_is_always_closed_is_requested_once_per_pause() {
             fleet.run("discover").await;
             world.pass(1800).await;
         }
-        let requests = world.books().requests;
+        let requests = world.counters().requests;
         assert!(requests <= 4 * 5, "{requests} requests in a day");
     });
 }
@@ -243,7 +243,7 @@ fn two_discoveries_at_once_never_read_the_same_rule() {
         let (one, other) = (world.start(), world.start());
         let (first, second) = join(one.run("discover"), other.run("discover")).await;
         assert_ne!(first["rule"], second["rule"]);
-        assert!(world.books().pages.iter().all(|reads| reads.reads == 1), "{:?}", world.books().pages);
+        assert!(world.counters().pages.iter().all(|reads| reads.reads == 1), "{:?}", world.counters().pages);
         assert_eq!(one.run("discover").await["stopped"], "no rule is due");
         assert_all_found(&world).await;
     });

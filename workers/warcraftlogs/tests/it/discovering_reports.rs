@@ -6,7 +6,7 @@ use std::time::Duration;
 use stint_core::clock::{Clock, between};
 use stint_core::ledger::{KeyId, KeyState};
 use stint_core::points::Points;
-use stint_standins::warcraftlogs::{Fate, Shares};
+use stint_standins::warcraftlogs::{QueryOutcome, Shares};
 use stint_warcraftlogs::discovery::DiscoverySource;
 
 use crate::world::{Fault, FleetWorld, Request, Setup, rule, run_scenario};
@@ -25,7 +25,8 @@ fn reported(players: u32) -> Setup {
 /// The players in reports: by canonical id, without players whom the API does not know.
 fn ranked_in_reports(world: &FleetWorld) -> BTreeSet<u64> {
     let population = world.population();
-    let known = population.discoverable(&[RANKING]).into_iter().filter(|id| population.fate(*id) != Fate::Unknown);
+    let known =
+        population.discoverable(&[RANKING]).into_iter().filter(|id| population.outcome(*id) != QueryOutcome::Unknown);
     known.map(|id| population.character(id).unwrap().canonical_id).collect()
 }
 
@@ -38,10 +39,10 @@ fn reports_name_the_same_players_and_the_books_confirm_their_points() {
         fleet.discover_everything().await;
         let found: BTreeSet<u64> = world.discovered().await.into_keys().collect();
         assert_eq!(found, ranked_in_reports(&world));
-        let charged = world.books().charged;
+        let charged = world.counters().charged;
         assert!(!charged.is_zero(), "reports cost points");
         assert!(world.assert_accounts_agree().await.is_zero());
-        assert_eq!(world.books().charged, charged);
+        assert_eq!(world.counters().charged, charged);
     });
 }
 

@@ -104,7 +104,7 @@ fn a_page_in_the_middle_that_has_no_rows_is_read_again_and_all_others_are_kept()
                     assert!(!world.discovered().await.is_empty(), "what was found is merged");
                     world.pass(REST).await;
                 }
-                let reads: u32 = world.books().pages.iter().map(|reads| reads.reads).sum();
+                let reads: u32 = world.counters().pages.iter().map(|reads| reads.reads).sum();
                 assert!(reads <= 12 + 2 * 4, "{reads} pages were read by {chunk}");
                 assert_read_in_the_end(&world, &fleet).await;
             });
@@ -221,8 +221,8 @@ fn a_ban_ends_the_discoveries_of_all_rules_in_all_processes() {
         world.add_rules(0).await;
         let (one, other) = (world.start(), world.start());
         join(one.run("discover"), other.run("discover")).await;
-        let requests = world.books().requests;
-        assert!(world.books().banned_requests <= 2, "{} after the ban", world.books().banned_requests);
+        let requests = world.counters().requests;
+        assert!(world.counters().banned_requests <= 2, "{} after the ban", world.counters().banned_requests);
         for _ in 0..11 {
             for fleet in [&one, &other] {
                 let stopped = fleet.run("discover").await["stopped"].clone();
@@ -230,11 +230,11 @@ fn a_ban_ends_the_discoveries_of_all_rules_in_all_processes() {
             }
             world.pass(1800).await;
         }
-        assert_eq!(world.books().requests, requests);
+        assert_eq!(world.counters().requests, requests);
         // After six hours one discovery sends one request.
         world.pass(1800).await;
         one.run("discover").await;
         other.run("discover").await;
-        assert!(world.books().requests <= requests + 1, "{} more", world.books().requests - requests);
+        assert!(world.counters().requests <= requests + 1, "{} more", world.counters().requests - requests);
     });
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use stint_core::ledger::KeyId;
 use stint_core::points::Points;
 use stint_core::worker::{Disposition, Event};
-use stint_standins::warcraftlogs::{Fate, Shares};
+use stint_standins::warcraftlogs::{QueryOutcome, Shares};
 use stint_warcraftlogs::message::QUEUE;
 use stint_warcraftlogs::model::PlayerId;
 use stint_warcraftlogs::store::DropReason;
@@ -13,10 +13,10 @@ use stint_warcraftlogs::store::DropReason;
 use crate::world::{FleetWorld, Request, Setup, run_scenario};
 
 /// The first players with this outcome.
-fn players(world: &FleetWorld, fate: Fate, count: usize) -> Vec<PlayerId> {
+fn players(world: &FleetWorld, outcome: QueryOutcome, count: usize) -> Vec<PlayerId> {
     let population = world.population();
-    let players = population.with_fate(population.rankings(), fate);
-    assert!(players.len() >= count, "{} players are {fate:?}", players.len());
+    let players = population.with_outcome(population.rankings(), outcome);
+    assert!(players.len() >= count, "{} players are {outcome:?}", players.len());
     players.into_iter().take(count).collect()
 }
 
@@ -37,7 +37,7 @@ fn a_batch_is_one_request() {
         assert_eq!(world.network.sent(Request::Token), 1);
         let points = world.network.sent(Request::Points);
         assert!(points <= 2, "{points} requests for the counter alone");
-        assert_eq!(world.books().api_requests as usize, 10 + points);
+        assert_eq!(world.counters().api_requests as usize, 10 + points);
         assert_eq!((fleet.totals().received, fleet.totals().succeeded), (47, 47));
         world.assert_all_served().await;
     });
@@ -47,7 +47,7 @@ fn a_batch_is_one_request() {
 fn a_malformed_message_is_dead_lettered_with_the_reason_and_the_others_are_served() {
     let world = Setup::new(2, 30).build();
     run_scenario(&world, async {
-        let ids = players(&world, Fate::Ranked, 3);
+        let ids = players(&world, QueryOutcome::Ranked, 3);
         queue(&world, &ids[..1]).await;
         world.queue_body(r#"{"id": 57147396, "raids": {"26": 3}}"#).await;
         queue(&world, &ids[1..]).await;
@@ -69,9 +69,9 @@ fn permanent_answers_drop_the_player_with_the_reason_and_are_never_asked_again()
     setup.options.shares = Shares { hidden: 200, unknown: 200, never_classed: 0, transferred: 0 };
     let world = setup.build();
     run_scenario(&world, async {
-        let mut ids = players(&world, Fate::Hidden, 2);
-        ids.extend(players(&world, Fate::Unknown, 2));
-        ids.extend(players(&world, Fate::Ranked, 1));
+        let mut ids = players(&world, QueryOutcome::Hidden, 2);
+        ids.extend(players(&world, QueryOutcome::Unknown, 2));
+        ids.extend(players(&world, QueryOutcome::Ranked, 1));
         queue(&world, &ids).await;
         world.start().run_until_idle().await;
         let dropped: Vec<(PlayerId, DropReason)> = world.dropped().await.into_iter().collect();
@@ -93,8 +93,8 @@ fn a_never_classed_player_does_not_spoil_the_others() {
         setup.options.shares = Shares { never_classed: 200, ..Shares::NONE };
         let world = setup.build();
         run_scenario(&world, async {
-            let mut ids = players(&world, Fate::Ranked, 4);
-            ids.insert(2, players(&world, Fate::NeverClassed, 1)[0]);
+            let mut ids = players(&world, QueryOutcome::Ranked, 4);
+            ids.insert(2, players(&world, QueryOutcome::NeverClassed, 1)[0]);
             queue(&world, &ids).await;
             let fleet = world.start();
             fleet.run_until_idle().await;
@@ -112,7 +112,7 @@ fn a_never_classed_player_does_not_spoil_the_others() {
 fn two_messages_of_one_player_are_one_request() {
     let world = Setup::new(4, 200).build();
     run_scenario(&world, async {
-        let all_players = players(&world, Fate::Ranked, 100);
+        let all_players = players(&world, QueryOutcome::Ranked, 100);
         let id = all_players.into_iter().find(|id| world.raids_of(*id).len() >= 4).unwrap();
         let units: Vec<(u32, u32)> = world.raids_of(id).units().collect();
         world.queue(id, units[..2].iter().copied().collect()).await;
@@ -129,7 +129,7 @@ fn two_messages_of_one_player_are_one_request() {
 fn a_message_is_split_by_raid_and_difficulty_in_the_tail() {
     let world = Setup::new(5, 200).keys(&[12], 20).build();
     run_scenario(&world, async {
-        let all_players = players(&world, Fate::Ranked, 100);
+        let all_players = players(&world, QueryOutcome::Ranked, 100);
         let id = all_players.into_iter().find(|id| world.raids_of(*id).len() == 5).unwrap();
         queue(&world, &[id]).await;
         world.start().run_until_idle().await;
@@ -145,7 +145,7 @@ fn an_unpriceable_message_is_dead_lettered_naming_the_setting() {
     setup.settings.wcl_call_budget = Points::whole(13);
     let world = setup.build();
     run_scenario(&world, async {
-        let ids = players(&world, Fate::Ranked, 2);
+        let ids = players(&world, QueryOutcome::Ranked, 2);
         queue(&world, &ids).await;
         world.start().run_until_idle().await;
         let dead = world.dead_letters().await;
@@ -165,8 +165,8 @@ fn a_paused_key_grants_nothing_and_the_others_continue() {
         world.stores.pool.pause(&KeyId("key-1".into()), Some(jiff::Timestamp::MAX)).await.unwrap();
         world.queue_all().await;
         fleet.run_until_idle().await;
-        let books = world.books();
-        assert!(books.keys[0].windows.iter().all(|window| window.calls == 0), "{:?}", books.keys[0]);
+        let counters = world.counters();
+        assert!(counters.keys[0].windows.iter().all(|window| window.calls == 0), "{:?}", counters.keys[0]);
         world.assert_all_served().await;
     });
 }
@@ -194,7 +194,7 @@ fn a_message_by_hand_is_fetched_and_a_wrong_event_is_an_error() {
     let world = Setup::new(8, 20).build();
     run_scenario(&world, async {
         let fleet = world.start();
-        let id = players(&world, Fate::Ranked, 1)[0];
+        let id = players(&world, QueryOutcome::Ranked, 1)[0];
         let time = std::time::Duration::from_secs(120);
         let message = serde_json::json!({ "id": id, "raids": world.raids_of(id) });
         let outcome = fleet.invoke("rank-fetcher", Event::Manual(message), time).await.unwrap();

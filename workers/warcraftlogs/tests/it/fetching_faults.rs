@@ -281,7 +281,7 @@ fn wrong_credentials_are_said_and_spend_nothing() {
         let fleet = world.start();
         fleet.run_while(world.pass(1_800)).await;
         world.assert_no_player_lost().await;
-        assert_eq!((world.books().charged, world.dead_letters().await), (Points::ZERO, Vec::new()));
+        assert_eq!((world.counters().charged, world.dead_letters().await), (Points::ZERO, Vec::new()));
         let requests = world.network.sent(Request::Token);
         assert!(requests <= 3, "{requests} requests for a token in half an hour");
     });

@@ -7,7 +7,7 @@ use stint_core::clock::Clock;
 use stint_core::ledger::KeyStatus;
 use stint_core::points::Points;
 use stint_core::ports::Counts;
-use stint_standins::warcraftlogs::{Faults, WindowBook};
+use stint_standins::warcraftlogs::{Faults, WindowCounters};
 use stint_warcraftlogs::budget::REVIVE;
 use stint_warcraftlogs::message::QUEUE;
 
@@ -28,9 +28,10 @@ fn two_keys_run_dry_and_all_players_are_served() {
         let ended = world.clock.now();
         world.assert_all_served().await;
         world.assert_no_player_lost().await;
-        let books = world.books();
-        let windows = books.keys.iter().flat_map(|key| &key.windows);
-        let busy: Vec<&WindowBook> = windows.filter(|window| window.start >= began && window.reset <= ended).collect();
+        let counters = world.counters();
+        let windows = counters.keys.iter().flat_map(|key| &key.windows);
+        let busy: Vec<&WindowCounters> =
+            windows.filter(|window| window.start >= began && window.reset <= ended).collect();
         assert!(busy.len() >= 2, "the keys ran dry in {} windows", busy.len());
         for window in busy {
             let share = window.charged.to_float() / window.limit.to_float();

@@ -266,8 +266,8 @@ fn a_site_that_refused_discovery_is_requested_again_after_the_pause_and_not_befo
         let (fleet, began) = (world.start(), world.clock.now());
         start(&world, &fleet).await;
         fleet.run_until(after(began, 24 * HOUR)).await;
-        let books = world.books();
-        let requests = books.requests - books.api_requests;
+        let counters = world.counters();
+        let requests = counters.requests - counters.api_requests;
         // At the start and after each pause of six hours: five pages at once. The other requests are for tokens.
         assert!(requests <= 5 * 5 + 5, "{requests} requests in a day");
     });

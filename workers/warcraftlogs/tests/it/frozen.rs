@@ -46,7 +46,7 @@ fn frozen_raids_are_fetched_once_and_the_others_again_and_again() {
         world.add_rules(0).await;
         let fleet = world.start();
         assert_eq!(round(&world, &fleet).await, all);
-        let pages = |raid| world.books().page_reads(raid, 4, 1);
+        let pages = |raid| world.counters().page_reads(raid, 4, 1);
         assert_eq!((pages(26), pages(28)), (1, 1));
         // The response came after this pass over the pages, so they are read once more.
         for (turn, reads) in [(1, 2), (2, 2), (3, 2)] {
@@ -148,7 +148,7 @@ fn many_processes_ask_once() {
         world.assert_all_served().await;
     });
     assert_eq!(world.network.sent(Request::WorldData), 1);
-    assert!(world.books().charged > Points::ZERO);
+    assert!(world.counters().charged > Points::ZERO);
 }
 
 /// Passes one player to a worker by hand, with `time` until its deadline. Returns its report.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures::future::{Either, select};
 use stint_core::clock::{Clock, after};
 use stint_core::worker::{Event, Worker};
-use stint_standins::warcraftlogs::{Fate, SectionFaults, Shares};
+use stint_standins::warcraftlogs::{QueryOutcome, SectionFaults, Shares};
 use stint_warcraftlogs::budget::BATCH;
 use stint_warcraftlogs::message::QUEUE;
 use stint_warcraftlogs::model::{PlayerId, RaidsToScrap};
@@ -25,7 +25,7 @@ const ASKED: Duration = Duration::from_millis(250);
 
 fn setup(seed: u64) -> Setup {
     let mut setup = Setup::new(seed, 60).on_disk();
-    setup.options.sections.counted = true;
+    setup.options.section_faults.counts_sections = true;
     setup.settings.concurrency_limit = 1;
     setup.settings.wcl_visibility_seconds = 30;
     setup
@@ -34,7 +34,7 @@ fn setup(seed: u64) -> Setup {
 /// The first players with ranks, enough for a batch.
 fn batch(world: &FleetWorld) -> Vec<PlayerId> {
     let population = world.population();
-    let ids = population.with_fate(population.rankings(), Fate::Ranked).into_iter();
+    let ids = population.with_outcome(population.rankings(), QueryOutcome::Ranked).into_iter();
     ids.map(|id| population.character(id).unwrap().id).take(BATCH).collect()
 }
 
@@ -89,7 +89,7 @@ fn a_player_whom_the_store_rejects_is_a_dead_letter_and_keeps_nothing_else_from_
         assert_eq!((stored.len(), world.network.sent(Request::Ranks)), (BATCH - 1, 1));
         // The next batch is fetched as usual.
         let population = world.population();
-        let next = population.with_fate(population.rankings(), Fate::Ranked)[BATCH];
+        let next = population.with_outcome(population.rankings(), QueryOutcome::Ranked)[BATCH];
         queue(&world, &[next]).await;
         world.start().run_until_idle().await;
         assert!(world.ranked().await.contains_key(&next));
@@ -112,7 +112,7 @@ fn an_answer_that_has_waited_and_is_rejected_blocks_nothing() {
         assert_eq!(world.dead_letters().await.len(), 1);
         assert_eq!(world.ranked().await.len(), BATCH - 1);
         let rejected = world.raids_of(ids[0]).len() as u64;
-        assert_eq!(world.books().sections_again, rejected, "only what the store has rejected is paid for again");
+        assert_eq!(world.counters().sections_again, rejected, "only what the store has rejected is paid for again");
     });
 }
 
@@ -134,7 +134,7 @@ fn a_store_that_rejects_every_player_stops_the_calls_and_loses_nothing() {
         };
         fleet.run_while(mended).await;
         world.assert_served(&world.asked_of(&ids)).await;
-        assert_eq!((world.network.sent(Request::Ranks), world.books().sections_again), (1, 0));
+        assert_eq!((world.network.sent(Request::Ranks), world.counters().sections_again), (1, 0));
     });
 }
 
@@ -142,7 +142,7 @@ fn a_store_that_rejects_every_player_stops_the_calls_and_loses_nothing() {
 fn what_is_left_of_a_player_is_sent_once_though_its_answer_waits() {
     let mut setup = setup(64);
     setup.options.shares = Shares { transferred: 1000, ..Shares::NONE };
-    setup.options.sections = SectionFaults { failed: 500, counted: true, ..SectionFaults::default() };
+    setup.options.section_faults = SectionFaults { failed: 500, counts_sections: true, ..SectionFaults::default() };
     let world = setup.build();
     run_scenario(&world, async {
         let ids = batch(&world);
@@ -180,7 +180,7 @@ fn an_invocation_that_ends_while_the_store_is_silent_leaves_its_answer_to_the_ne
         world.pass(20).await;
         fleet.run_until_idle().await;
         world.assert_served(&world.asked_of(&ids)).await;
-        assert_eq!((world.network.sent(Request::Ranks), world.books().sections_again), (1, 0));
+        assert_eq!((world.network.sent(Request::Ranks), world.counters().sections_again), (1, 0));
     });
 }
 
@@ -188,7 +188,7 @@ fn an_invocation_that_ends_while_the_store_is_silent_leaves_its_answer_to_the_ne
 fn a_batch_by_hand_may_leave_more_than_a_queue_takes_at_once() {
     let mut setup = setup(66);
     setup.options.shares = Shares { transferred: 1000, ..Shares::NONE };
-    setup.options.sections = SectionFaults { failed: 500, counted: true, ..SectionFaults::default() };
+    setup.options.section_faults = SectionFaults { failed: 500, counts_sections: true, ..SectionFaults::default() };
     let world = setup.build();
     run_scenario(&world, async {
         let ids: Vec<PlayerId> = world.all_players().into_iter().take(30).collect();
@@ -199,7 +199,7 @@ fn a_batch_by_hand_may_leave_more_than_a_queue_takes_at_once() {
         let ranked = outcome.report["ranked"].as_u64().unwrap();
         assert!(ranked > 20 && ranked + outcome.exceptions.len() as u64 == ids.len() as u64, "{outcome:?}");
         assert!(world.stores.queue.counts().await.unwrap().unfinished() > 10, "what is left of them is queued");
-        world.upstream().set_section_faults(SectionFaults { counted: true, ..SectionFaults::default() });
+        world.upstream().set_section_faults(SectionFaults { counts_sections: true, ..SectionFaults::default() });
         let again: HashSet<String> = outcome.exceptions.into_iter().map(|exception| exception.message_id).collect();
         let came = ids.into_iter().filter(|id| !again.iter().any(|message| message.contains(&id.to_string())));
         fleet.run_until_idle().await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 use stint_core::clock::{Clock, after};
 use stint_core::worker::Event;
-use stint_standins::warcraftlogs::{Fate, SectionFaults, Shares, Spoilt};
+use stint_standins::warcraftlogs::{Damage, QueryOutcome, SectionFaults, Shares};
 use stint_testkit::extent;
 use stint_warcraftlogs::model::PlayerId;
 use stint_warcraftlogs::store::Discovered;
@@ -21,11 +21,11 @@ fn kills() -> u64 {
 fn world(seed: u64, concurrency: u32) -> FleetWorld {
     let mut setup = Setup::new(seed, 60).keys(&[130, 90], 10);
     setup.options.shares = Shares { hidden: 60, unknown: 60, never_classed: 30, transferred: 60 };
-    setup.options.sections = SectionFaults {
+    setup.options.section_faults = SectionFaults {
         failed: 20,
         absent: 20,
-        spoilt: Some(Spoilt::TextFirst),
-        counted: true,
+        damage: Some(Damage::TextThenJson),
+        counts_sections: true,
         ..SectionFaults::default()
     };
     setup.settings.concurrency_limit = concurrency;
@@ -40,14 +40,14 @@ async fn stored(world: &FleetWorld) -> u64 {
 
 /// Raids and difficulties paid for but not yet stored when a process ended: the calls in flight.
 async fn in_flight(world: &FleetWorld) -> u64 {
-    let books = world.books();
-    assert_eq!(books.sections_again, 0, "nothing was bought twice before anything was killed");
-    books.sections - stored(world).await
+    let counters = world.counters();
+    assert_eq!(counters.sections_again, 0, "nothing was bought twice before anything was killed");
+    counters.sections - stored(world).await
 }
 
 async fn assert_not_bought_again(world: &FleetWorld, in_flight: u64, when: &str) {
     world.assert_all_served().await;
-    let again = world.books().sections_again;
+    let again = world.counters().sections_again;
     assert!(again <= in_flight, "{when}: {again} raids and difficulties were bought again, {in_flight} were in flight");
 }
 
@@ -120,14 +120,15 @@ fn a_killed_aggregator_costs_no_points() {
 fn a_hidden_or_unknown_player_is_not_asked_for_again_either() {
     let mut setup = Setup::new(60, 300);
     setup.options.shares = Shares { hidden: 100, unknown: 100, never_classed: 100, transferred: 0 };
-    setup.options.sections.spoilt = Some(Spoilt::TextFirst);
+    setup.options.section_faults.damage = Some(Damage::TextThenJson);
     setup.settings.concurrency_limit = 1;
     let world = setup.build();
     run_scenario(&world, async {
         world.stores.throttle.set(&stint_warcraftlogs::worker("rank-fetcher"), 1).await.unwrap();
         let population = world.population();
-        let first = |fate: &Fate| population.with_fate(population.rankings(), *fate)[0];
-        let ids: Vec<PlayerId> = [Fate::Hidden, Fate::Unknown, Fate::NeverClassed].iter().map(first).collect();
+        let first = |outcome: &QueryOutcome| population.with_outcome(population.rankings(), *outcome)[0];
+        let ids: Vec<PlayerId> =
+            [QueryOutcome::Hidden, QueryOutcome::Unknown, QueryOutcome::NeverClassed].iter().map(first).collect();
         for id in ids.iter().chain(&ids) {
             world.queue(*id, world.raids_of(*id)).await;
         }

@@ -144,8 +144,8 @@ fn scenario(seed: u64) -> u64 {
         };
         fleet.run_while(scenario).await;
         assert_eq!(world.dead_letters().await, [], "seed {seed}");
-        let books = world.books();
-        assert_eq!(books.overspent, Points::ZERO, "seed {seed}");
+        let counters = world.counters();
+        assert_eq!(counters.overspent, Points::ZERO, "seed {seed}");
         corrupted
     })
 }

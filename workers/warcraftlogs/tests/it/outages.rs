@@ -6,7 +6,7 @@ use serde_json::json;
 use stint_core::clock::{Clock, after, between};
 use stint_core::ports::{Delivery, Parked};
 use stint_core::worker::{Event, Worker};
-use stint_standins::warcraftlogs::{Fate, Shares, Spoilt};
+use stint_standins::warcraftlogs::{Damage, QueryOutcome, Shares};
 use stint_testkit::FaultInjector;
 use stint_warcraftlogs::budget::{BATCH, REVIVE};
 use stint_warcraftlogs::message::{PlayerMessage, QUEUE};
@@ -51,13 +51,13 @@ struct Fetched {
 fn fetch(faults: &FaultPlan) -> Fetched {
     let mut setup = Setup::new(31, 60);
     setup.options.shares = Shares { never_classed: 200, ..Shares::NONE };
-    setup.options.sections.spoilt = Some(Spoilt::TextOnly);
+    setup.options.section_faults.damage = Some(Damage::TextOnly);
     let world = setup.build();
     run_scenario(&world, async {
         let population = world.population();
-        let mut ids = population.with_fate(population.rankings(), Fate::Ranked);
+        let mut ids = population.with_outcome(population.rankings(), QueryOutcome::Ranked);
         let others = ids.split_off(BATCH - 1);
-        ids.extend(&population.with_fate(population.rankings(), Fate::NeverClassed)[..1]);
+        ids.extend(&population.with_outcome(population.rankings(), QueryOutcome::NeverClassed)[..1]);
         let batch = receive(&world, &ids).await;
         park(&world, &others[..BATCH]).await;
         let stores = Stores { players: world.stores.players.clone(), ..world.stores.with_faults(faults) };

@@ -10,7 +10,7 @@ use stint_core::clock::{Clock, after, before};
 use stint_core::ledger::{Ask, CallEnd, KeyStatus, Reservation};
 use stint_core::points::Points;
 use stint_core::worker::Event;
-use stint_standins::warcraftlogs::{Fate, Shares};
+use stint_standins::warcraftlogs::{QueryOutcome, Shares};
 use stint_testkit::extent;
 use stint_warcraftlogs::message::{PlayerMessage, REFRESH_QUEUE};
 use stint_warcraftlogs::model::{PlayerId, RaidsToScrap};
@@ -28,7 +28,7 @@ const WINDOW: u64 = 600;
 /// Players that are refreshed and are not in the backlog.
 fn strangers(world: &FleetWorld, count: usize) -> Vec<PlayerId> {
     let population = world.population();
-    let mut ids = population.with_fate(population.rankings(), Fate::Ranked);
+    let mut ids = population.with_outcome(population.rankings(), QueryOutcome::Ranked);
     ids.reverse();
     ids.truncate(count);
     ids
@@ -106,7 +106,7 @@ fn an_unused_reserve_is_spent_by_the_backlog_before_the_reset() {
         let kept = key(&world).await;
         assert!(kept.limit.saturating_sub(kept.spent) >= Points::whole(45), "kept until the last tenth: {kept:?}");
         world.start().run_until(after(reset, Duration::from_secs(30))).await;
-        let window = world.books().keys.remove(0).windows.remove(0);
+        let window = world.counters().keys.remove(0).windows.remove(0);
         let share = window.charged.to_float() / window.limit.to_float();
         assert!(share >= 0.99, "{} of {} were used", window.charged, window.limit);
         world.assert_accounts_agree().await;
@@ -195,12 +195,16 @@ fn an_unknown_name_is_done_and_counted() {
     let world = setup.build();
     run_scenario(&world, async {
         let population = world.population();
-        let odd = |fate| by_name(&world, population.with_fate(population.rankings(), fate)[0]);
+        let odd = |outcome| by_name(&world, population.with_outcome(population.rankings(), outcome)[0]);
         let raids = RaidsToScrap::one(26, 3);
         let named = |name| PlayerRef::Named(PlayerName::new(name, "tarren-mill", "EU").unwrap());
         let no_player = [r#"Missing") { id } #"#, r"No\body", "Missing"].map(named);
         let known_player = PlayerRef::Id(strangers(&world, 1)[0]);
-        let asked = no_player.into_iter().chain([odd(Fate::Hidden), odd(Fate::NeverClassed), known_player.clone()]);
+        let asked = no_player.into_iter().chain([
+            odd(QueryOutcome::Hidden),
+            odd(QueryOutcome::NeverClassed),
+            known_player.clone(),
+        ]);
         let messages = asked.map(|player_ref| PlayerMessage { player_ref, raids_to_scrap: raids.clone() });
         let bodies = messages.map(|message| serde_json::from_str(&message.to_body()).unwrap()).collect();
         let event = Event::Manual(serde_json::Value::Array(bodies));

@@ -49,8 +49,8 @@ fn a_dry_pool_has_one_wake_up_at_the_earliest_reset() {
         assert_eq!(wakeups.len(), 1, "{wakeups:?}");
         let reset = world.stores.pool.keys().await.unwrap()[0].reset_at;
         assert_eq!(wakeups[0].at, after(reset, Duration::from_secs(1)));
-        let books = world.books();
-        let earliest = books.keys.iter().map(|key| key.windows.last().unwrap().reset).min().unwrap();
+        let counters = world.counters();
+        let earliest = counters.keys.iter().map(|key| key.windows.last().unwrap().reset).min().unwrap();
         assert!(reset >= earliest && reset <= after(earliest, Duration::from_secs(2)), "{reset} and {earliest}");
     });
 }
@@ -72,11 +72,11 @@ fn an_early_run_has_no_effect() {
     let world = dry(2);
     run_scenario(&world, async {
         run_dry(&world).await;
-        let (wakes_at, waiting, requests) = (revival(&world).await, parked(&world).await, world.books().requests);
+        let (wakes_at, waiting, requests) = (revival(&world).await, parked(&world).await, world.counters().requests);
         let report = world.start().run("reviver").await;
         assert_eq!((&report["concurrency"], &report["unparked"]), (&Value::from(0), &Value::from(0)));
         assert_eq!((throttle(&world).await, parked(&world).await), (Some(0), waiting));
-        assert_eq!((revival(&world).await, world.books().requests), (wakes_at, requests));
+        assert_eq!((revival(&world).await, world.counters().requests), (wakes_at, requests));
         world.assert_no_player_lost().await;
     });
 }

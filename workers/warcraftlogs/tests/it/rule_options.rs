@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use stint_standins::warcraftlogs::{Asking, Narrowed};
+use stint_standins::warcraftlogs::{RankQuery, TableFilters};
 use stint_warcraftlogs::discovery::DiscoverySource;
 use stint_warcraftlogs::model::{PlayerId, RaidRanks};
 use stint_warcraftlogs::rank_queries::Compare;
@@ -25,19 +25,19 @@ async fn discovered(world: &FleetWorld, rule: Rule) -> Vec<PlayerId> {
     world.discovered().await.into_keys().collect()
 }
 
-fn narrowed(world: &FleetWorld, narrowed: impl FnOnce(Narrowed) -> Narrowed) -> Vec<PlayerId> {
-    world.population().discoverable_in(RANKING.0, RANKING.1, narrowed(Narrowed::all(RANKING.1)))
+fn narrowed(world: &FleetWorld, narrowed: impl FnOnce(TableFilters) -> TableFilters) -> Vec<PlayerId> {
+    world.population().discoverable_in(RANKING.0, RANKING.1, narrowed(TableFilters::all(RANKING.1)))
 }
 
 #[test]
 fn each_option_of_a_rule_narrows_the_pages_that_are_read() {
-    type Options = (Rule, fn(Narrowed) -> Narrowed);
+    type Options = (Rule, fn(TableFilters) -> TableFilters);
     let options: [Options; 5] = [
         (Rule::default(), |all| all),
-        (Rule { partition: Some(2), ..Rule::default() }, |all| Narrowed { partition: 2, ..all }),
-        (Rule { size: Some(25), ..Rule::default() }, |all| Narrowed { size: 25, ..all }),
-        (Rule { metric: Some("hps".into()), ..Rule::default() }, |all| Narrowed { healers: Some(true), ..all }),
-        (Rule { region: Some("kr".into()), ..Rule::default() }, |all| Narrowed { region: 3, ..all }),
+        (Rule { partition: Some(2), ..Rule::default() }, |all| TableFilters { partition: 2, ..all }),
+        (Rule { size: Some(25), ..Rule::default() }, |all| TableFilters { size: 25, ..all }),
+        (Rule { metric: Some("hps".into()), ..Rule::default() }, |all| TableFilters { healers: Some(true), ..all }),
+        (Rule { region: Some("kr".into()), ..Rule::default() }, |all| TableFilters { region: 3, ..all }),
     ];
     let mut seen = BTreeSet::new();
     for (options, narrow) in options {
@@ -68,7 +68,7 @@ fn a_server_is_asked_for_by_its_slug_once_and_paid_for() {
     let expected = population.discoverable(&[RANKING]).into_iter().filter(lives_there);
     assert_eq!(found, expected.collect::<Vec<_>>());
     assert_eq!(world.network.sent(Request::WorldData), 1);
-    assert!(found.len() > 5 && !world.books().charged.is_zero());
+    assert!(found.len() > 5 && !world.counters().charged.is_zero());
 }
 
 #[test]
@@ -136,10 +136,10 @@ async fn ranks(world: &FleetWorld, unit: (u32, u32)) -> BTreeMap<PlayerId, RaidR
     ranked.filter_map(|(id, player)| Some((id, player.raids.get(&unit.0)?.get(&unit.1)?.clone()))).collect()
 }
 
-fn truth(world: &FleetWorld, unit: (u32, u32), asking: &Asking) -> BTreeMap<PlayerId, RaidRanks> {
+fn truth(world: &FleetWorld, unit: (u32, u32), query: &RankQuery) -> BTreeMap<PlayerId, RaidRanks> {
     let population = world.population();
     let ids = population.discoverable(&[unit]).into_iter();
-    ids.map(|id| (id, as_stored(&population.true_ranks_asked(id, unit.0, unit.1, asking).unwrap()))).collect()
+    ids.map(|id| (id, as_stored(&population.true_ranks_for(id, unit.0, unit.1, query).unwrap()))).collect()
 }
 
 #[test]
@@ -148,8 +148,8 @@ fn settings_and_rules_say_how_ranks_are_asked_for() {
     setup.settings.ranks.wcl_by_bracket = Some(true);
     setup.settings.ranks.wcl_compare = Some(Compare::Parses);
     let world = setup.build();
-    let fleet = Asking { by_bracket: true, parses: true, ..Asking::default() };
-    let of_rule = Asking { metric: Some("hps".into()), partition: Some(1), size: Some(25), ..fleet.clone() };
+    let fleet = RankQuery { by_bracket: true, parses: true, ..RankQuery::default() };
+    let of_rule = RankQuery { metric: Some("hps".into()), partition: Some(1), size: Some(25), ..fleet.clone() };
     run_scenario(&world, async {
         let says = Rule { metric: Some("hps".into()), partition: Some(1), size: Some(25), ..rule(1, RANKING, (1, 1)) };
         world.stores.rules.put(&says).await.unwrap();
@@ -170,7 +170,7 @@ fn a_rule_that_is_changed_is_obeyed_a_minute_later() {
         let fleet = world.start();
         let all_players = world.population().discoverable(&[RANKING]);
         let (first, second) = (all_players[0], all_players[1]);
-        let at_partition = |partition| Asking { partition: Some(partition), ..Asking::default() };
+        let at_partition = |partition| RankQuery { partition: Some(partition), ..RankQuery::default() };
         for (id, partition) in [(first, 1), (second, 2)] {
             world.stores.rules.put(&Rule { partition: Some(partition), ..rule(1, RANKING, (1, 1)) }).await.unwrap();
             world.pass(61).await;
@@ -187,7 +187,7 @@ fn several_metrics_are_kept_side_by_side_and_paid_for() {
     let mut setup = setup(60).keys(&[300], 60);
     setup.settings.ranks.wcl_metric = vec!["dps".into(), "hps".into()];
     let world = setup.build();
-    let by = |metric: &str| truth(&world, RANKING, &Asking { metric: Some(metric.into()), ..Asking::default() });
+    let by = |metric: &str| truth(&world, RANKING, &RankQuery { metric: Some(metric.into()), ..RankQuery::default() });
     let (mut expected, healing) = (by("dps"), by("hps"));
     for (id, ranks) in &mut expected {
         ranks.metrics.insert("hps".into(), healing[id].clone());
@@ -222,7 +222,7 @@ fn dungeons_keep_score_and_key_level() {
         world.queue_all().await;
         world.start().run_until_idle().await;
         let stored = ranks(&world, (25, 10)).await;
-        assert_eq!(stored, truth(&world, (25, 10), &Asking::default()));
+        assert_eq!(stored, truth(&world, (25, 10), &RankQuery::default()));
         let runs = stored.values().flat_map(|ranks| ranks.encounters.values());
         assert!(
             runs.clone().count() > 20 && runs.into_iter().all(|run| run.score.is_some() && run.key_level.is_some())

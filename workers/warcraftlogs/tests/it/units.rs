@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 use stint_core::ports::NewMessage;
 use stint_core::worker::{Event, Worker};
-use stint_standins::warcraftlogs::{Fate, SectionFaults, Shares, Spoilt};
+use stint_standins::warcraftlogs::{Damage, QueryOutcome, SectionFaults, Shares};
 use stint_warcraftlogs::message::PlayerMessage;
 use stint_warcraftlogs::model::{PlayerId, RaidsToScrap};
 use stint_warcraftlogs::player_ref::{PlayerName, PlayerRef};
@@ -26,7 +26,7 @@ async fn queue_with_a_wrong_raid(world: &FleetWorld, ids: &[PlayerId]) {
 
 fn counting(setup: Setup, faults: SectionFaults) -> Setup {
     let mut setup = setup;
-    setup.options.sections = SectionFaults { counted: true, ..faults };
+    setup.options.section_faults = SectionFaults { counts_sections: true, ..faults };
     setup
 }
 
@@ -40,7 +40,7 @@ fn one_at_a_time(mut setup: Setup) -> FleetWorld {
 
 fn ranked(world: &FleetWorld, count: usize) -> Vec<PlayerId> {
     let population = world.population();
-    population.with_fate(population.rankings(), Fate::Ranked).into_iter().take(count).collect()
+    population.with_outcome(population.rankings(), QueryOutcome::Ranked).into_iter().take(count).collect()
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn results_are_stored_and_refused_units_are_not_requested_again() {
         fleet.run_until_idle().await;
         assert_eq!((world.dead_letters().await, fleet.totals().released), (Vec::new(), 0));
         world.assert_served(&world.asked_of(&ids)).await;
-        let charged = world.books().charged.to_float();
+        let charged = world.counters().charged.to_float();
         // A section costs at most 4.5 points; only the first five players pay for the wrong one.
         assert!(charged < 105.0 * 4.5, "{charged} points for 100 sections");
         // The same messages again cause no request.
@@ -68,7 +68,7 @@ fn results_are_stored_and_refused_units_are_not_requested_again() {
 #[test]
 fn a_rule_refused_to_all_players_is_paused_until_it_is_changed_and_nothing_waits_for_it() {
     let mut setup = Setup::new(42, 150).rankings(&[(26, 4), (28, 4)]);
-    setup.options.sections.refused = vec![(28, 4)];
+    setup.options.section_faults.refused = vec![(28, 4)];
     let world = one_at_a_time(setup);
     run_scenario(&world, async {
         world.add_rules(0).await;
@@ -143,9 +143,9 @@ fn partial_errors_lose_no_player_and_pay_for_nothing_twice() {
             let fleet = world.start();
             fleet.run_until_idle().await;
             world.assert_all_served().await;
-            let books = world.books();
+            let counters = world.counters();
             let wanted: usize = world.all_players().iter().map(|id| world.raids_of(*id).len()).sum();
-            assert_eq!((books.sections, books.sections_again), (wanted as u64, 0), "{faults:?}");
+            assert_eq!((counters.sections, counters.sections_again), (wanted as u64, 0), "{faults:?}");
             assert!(fleet.totals().released > 0, "some messages came back");
         });
     }
@@ -159,18 +159,22 @@ fn a_section_that_never_comes_is_dead_lettered_and_all_others_are_paid_for_once(
         let population = world.population();
         let both = ranked(&world, 30).into_iter().find(|id| population.pairs_of(*id).len() == 2).unwrap();
         world.queue(both, world.raids_of(both)).await;
-        world.upstream().set_section_faults(SectionFaults { absent: 1000, counted: true, ..SectionFaults::default() });
+        world.upstream().set_section_faults(SectionFaults {
+            absent: 1000,
+            counts_sections: true,
+            ..SectionFaults::default()
+        });
         world.start().run_until_idle().await;
         let dead = world.dead_letters().await;
         assert_eq!(dead.len(), 1);
         let reason =
             "raid 26 in difficulty 4: the response has no ranks; raid 26 in difficulty 5: the response has no ranks";
         assert!(dead[0].receive_count == 5 && dead[0].reason.ends_with(reason), "{dead:?}");
-        world.upstream().set_section_faults(SectionFaults { counted: true, ..SectionFaults::default() });
+        world.upstream().set_section_faults(SectionFaults { counts_sections: true, ..SectionFaults::default() });
         world.stores.queue.redrive().await.unwrap();
         world.start().run_until_idle().await;
         world.assert_served(&world.asked_of(&[both])).await;
-        assert_eq!(world.books().sections_again, 0);
+        assert_eq!(world.counters().sections_again, 0);
     });
 }
 
@@ -192,7 +196,7 @@ fn a_player_by_name_of_whom_something_is_missing_goes_on_by_id() {
             }
             world.start().run_until_idle().await;
             world.assert_served(&world.asked_of(&ids)).await;
-            assert_eq!((world.books().sections, world.books().sections_again), (asked, 0));
+            assert_eq!((world.counters().sections, world.counters().sections_again), (asked, 0));
         });
     }
 }
@@ -202,7 +206,7 @@ fn the_answer_behind_a_text_is_used_and_costs_no_second_call() {
     for seed in 0..3 {
         let mut setup = counting(
             Setup::new(seed, 120),
-            SectionFaults { spoilt: Some(Spoilt::TextFirst), ..SectionFaults::default() },
+            SectionFaults { damage: Some(Damage::TextThenJson), ..SectionFaults::default() },
         );
         setup.options.shares = Shares { never_classed: 100, ..Shares::NONE };
         let world = setup.build();
@@ -211,7 +215,7 @@ fn the_answer_behind_a_text_is_used_and_costs_no_second_call() {
             world.start().run_until_idle().await;
             world.assert_all_served().await;
             assert_eq!(world.network.sent(Request::Ranks), world.all_players().len().div_ceil(5));
-            assert_eq!(world.books().sections_again, 0);
+            assert_eq!(world.counters().sections_again, 0);
         });
     }
 }
@@ -255,7 +259,7 @@ fn a_player_who_was_fetched_of_something_else_is_asked_for_what_is_missing() {
         world.stores.queue.send(&[body(&units[..1])]).await.unwrap();
         world.start().run_until_idle().await;
         world.assert_served(&world.asked_of(&[id])).await;
-        assert_eq!((world.books().sections, world.books().sections_again), (units.len() as u64, 0));
+        assert_eq!((world.counters().sections, world.counters().sections_again), (units.len() as u64, 0));
     });
 }
 
@@ -289,7 +293,7 @@ fn a_store_that_takes_nothing_stops_the_calls_and_nothing_that_was_paid_for_is_l
         assert!(calls.0 > 8 && calls.1 <= calls.0 + 8, "{calls:?}: no more than were in flight");
         world.start().run_until_idle().await;
         world.assert_all_served().await;
-        assert_eq!(world.books().sections_again, 0, "what was paid for is stored when the store is back");
+        assert_eq!(world.counters().sections_again, 0, "what was paid for is stored when the store is back");
     });
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 use stint_core::clock::{Clock, after};
 use stint_core::worker::{Event, Outcome, WorkerError};
-use stint_standins::warcraftlogs::{Fate, Shares, Spoilt};
+use stint_standins::warcraftlogs::{Damage, QueryOutcome, Shares};
 use stint_warcraftlogs::budget::{BATCH, BudgetStrategy, REVIVE};
 use stint_warcraftlogs::message::QUEUE;
 
@@ -53,9 +53,9 @@ fn each_refusal_is_an_error_and_one_less_concurrency_and_at_0_the_reviver_is_sch
             assert!(error.to_string().contains("no key has the"), "{error}");
             assert_eq!(concurrency(&world).await, Some(left));
         }
-        assert_eq!(world.books().charged.micros(), 0);
+        assert_eq!(world.counters().charged.micros(), 0);
         let wakeups = world.stores.wakeups.list().await.unwrap();
-        let reset = world.books().keys[0].windows[0].reset;
+        let reset = world.counters().keys[0].windows[0].reset;
         assert_eq!((wakeups.len(), wakeups[0].name.as_str(), &*wakeups[0].worker.name), (1, REVIVE, "reviver"));
         assert!(wakeups[0].at >= reset && wakeups[0].at <= after(reset, Duration::from_secs(10)));
         // An invocation that was already under way finds a concurrency of 0; its call costs points nevertheless.
@@ -118,12 +118,12 @@ fn no_call_is_begun_that_could_be_cut_off() {
     let mut setup = Setup::new(25, 60).keys(&[10_000], 600);
     setup.settings.budget_strategy = BudgetStrategy::WorstCase;
     setup.options.shares = Shares { never_classed: 200, ..Shares::NONE };
-    setup.options.sections.spoilt = Some(Spoilt::TextOnly);
+    setup.options.section_faults.damage = Some(Damage::TextOnly);
     let world = setup.build();
     run_scenario(&world, async {
         let population = world.population();
-        let fate = |fate, count| population.with_fate(population.rankings(), fate).into_iter().take(count);
-        for id in fate(Fate::Ranked, 4).chain(fate(Fate::NeverClassed, 1)) {
+        let outcome = |outcome, count| population.with_outcome(population.rankings(), outcome).into_iter().take(count);
+        for id in outcome(QueryOutcome::Ranked, 4).chain(outcome(QueryOutcome::NeverClassed, 1)) {
             world.queue(id, world.raids_of(id)).await;
         }
         // The response for all of them is spoiled, so that each is requested alone. A call may take 6 s.

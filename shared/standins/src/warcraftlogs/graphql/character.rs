@@ -1,14 +1,16 @@
 //! `characterData.character`, and the characters of other fields.
 
-use super::Spoilt;
+use super::Damage;
 use super::execution::Execution;
 use super::plan::Node;
 use super::rankings;
-use crate::draw::{Draw, Stream};
-use crate::warcraftlogs::asking::Asking;
-use crate::warcraftlogs::facts::{self, BAD_DIFFICULTY, BAD_PARTITION, BAD_ZONE, HIDDEN, RANKINGS_COST_MICROS, Region};
+use crate::random::{Purpose, RandomSequence};
+use crate::warcraftlogs::constants::{
+    self, BAD_DIFFICULTY, BAD_PARTITION, BAD_ZONE, HIDDEN, RANKINGS_COST_MICROS, Region,
+};
 use crate::warcraftlogs::json;
-use crate::warcraftlogs::population::{Fate, Population, Profile};
+use crate::warcraftlogs::population::{Population, Profile, QueryOutcome};
+use crate::warcraftlogs::rank_query::RankQuery;
 use crate::warcraftlogs::realms::Realm;
 
 /// The error of a query that names a character neither by id nor by name.
@@ -16,7 +18,7 @@ const INCOMPLETE: &str = "You must specify either an id or a name, serverSlug an
 const FACTIONS: [&str; 2] = ["Alliance", "Horde"];
 
 /// A character that the API knows, with the id by which it was found.
-pub(super) struct Found {
+pub(super) struct FoundCharacter {
     pub(super) player: u32,
     pub(super) id: u64,
     pub(super) profile: Profile,
@@ -25,7 +27,7 @@ pub(super) struct Found {
 impl<'d> Execution<'d> {
     /// `character(…)`.
     pub(super) fn character(&mut self, node: &Node<'d>) {
-        let population = self.world.reports.population;
+        let population = self.state.reports.population;
         let (name, slug, region) =
             (self.text(node, "name"), self.text(node, "serverSlug"), self.text(node, "serverRegion"));
         let found = match (self.int(node, "id"), name, slug, region) {
@@ -35,15 +37,15 @@ impl<'d> Execution<'d> {
             }
             _ => return self.fail(INCOMPLETE),
         };
-        match found.and_then(|(player, id)| Found::new(population, player, id)) {
+        match found.and_then(|(player, id)| FoundCharacter::new(population, player, id)) {
             Some(found) => self.object(&node.children, |execution, field| execution.character_field(&found, field)),
             None => self.null(),
         }
     }
 
     /// A field of a character.
-    pub(super) fn character_field(&mut self, found: &Found, node: &Node<'d>) {
-        let population = self.world.reports.population;
+    pub(super) fn character_field(&mut self, found: &FoundCharacter, node: &Node<'d>) {
+        let population = self.state.reports.population;
         let (player, profile) = (found.player, &found.profile);
         match node.definition.name {
             "id" => json::number(&mut self.out, found.id),
@@ -52,7 +54,7 @@ impl<'d> Execution<'d> {
             "classID" => json::number(&mut self.out, profile.shown_class_id().into()),
             "level" => json::number(&mut self.out, profile.level.into()),
             "guildRank" => json::number(&mut self.out, u64::from(player % 10)),
-            "hidden" => self.boolean(profile.fate == Fate::Hidden),
+            "hidden" => self.boolean(profile.outcome == QueryOutcome::Hidden),
             "faction" => self.object(&node.children, |execution, field| execution.faction_field(player % 2, field)),
             "server" => {
                 let realm = population.realm(profile);
@@ -93,40 +95,40 @@ impl<'d> Execution<'d> {
         }
     }
 
-    pub(super) fn zone_rankings(&mut self, found: &Found, node: &Node<'d>) {
-        let population = self.world.reports.population;
+    pub(super) fn zone_rankings(&mut self, found: &FoundCharacter, node: &Node<'d>) {
+        let population = self.state.reports.population;
         let latest = || population.rankings().iter().map(|(raid, _)| *raid).max().unwrap_or_default();
         let zone_id = self.int(node, "zoneID").map_or_else(latest, clamped);
-        let difficulty = self.int(node, "difficulty").map_or(facts::HIGHEST_DIFFICULTY, clamped);
+        let difficulty = self.int(node, "difficulty").map_or(constants::HIGHEST_DIFFICULTY, clamped);
         self.cost_micros += self.cost(found.player, zone_id, difficulty);
-        match found.profile.fate {
-            Fate::Hidden => return self.out.push_str(HIDDEN),
-            Fate::NeverClassed => {
-                self.spoil(found.player);
+        match found.profile.outcome {
+            QueryOutcome::Hidden => return self.out.push_str(HIDDEN),
+            QueryOutcome::NeverClassed => {
+                self.damage_answer(found.player);
                 return self.null();
             }
-            Fate::Ranked | Fate::Unknown => {}
+            QueryOutcome::Ranked | QueryOutcome::Unknown => {}
         }
-        let Some(zone) = facts::zone(zone_id) else { return self.out.push_str(BAD_ZONE) };
-        let asking = self.asking(node);
-        if !zone.has(difficulty) || !asking.has_size(zone, difficulty) {
+        let Some(zone) = constants::zone(zone_id) else { return self.out.push_str(BAD_ZONE) };
+        let rank_query = self.rank_query(node);
+        if !zone.has(difficulty) || !rank_query.has_size(zone, difficulty) {
             return self.out.push_str(BAD_DIFFICULTY);
         }
-        if !asking.has_partition(zone) {
+        if !rank_query.has_partition(zone) {
             return self.out.push_str(BAD_PARTITION);
         }
-        let partition = asking.partition.unwrap_or(zone.partition);
-        let standing = population.standing(found.player, &found.profile, zone, difficulty, &asking);
-        rankings::write(&mut self.out, &rankings::Asked { zone, difficulty, partition }, &standing);
+        let partition = rank_query.partition.unwrap_or(zone.partition);
+        let ranks = population.ranks(found.player, &found.profile, zone, difficulty, &rank_query);
+        rankings::write(&mut self.out, &rankings::RankArguments { zone, difficulty, partition }, &ranks);
     }
 
     /// Returns the optional arguments of a query for ranks.
-    fn asking(&self, node: &Node<'d>) -> Asking {
-        Asking {
+    fn rank_query(&self, node: &Node<'d>) -> RankQuery {
+        RankQuery {
             metric: self.text(node, "metric").map(str::to_owned),
             partition: self.int(node, "partition"),
             size: self.int(node, "size"),
-            by_bracket: self.holds(node, "byBracket"),
+            by_bracket: self.is_true(node, "byBracket"),
             parses: self.text(node, "compare") == Some("Parses"),
             today: self.text(node, "timeframe") == Some("Today"),
         }
@@ -136,23 +138,23 @@ impl<'d> Execution<'d> {
     pub(super) fn cost(&self, player: u32, zone: u32, difficulty: u32) -> u64 {
         let subject = u64::from(player) << 32 | u64::from(zone) << 8 | u64::from(difficulty);
         let (least, most) = RANKINGS_COST_MICROS;
-        Draw::of(self.world.reports.seed, Stream::Cost, subject).within(least, most)
+        RandomSequence::of(self.state.reports.seed, Purpose::Cost, subject).within(least, most)
     }
 
     /// Damages the answer. The first character that was never classed determines how.
-    fn spoil(&mut self, player: u32) {
-        let forms = [Spoilt::TextOnly, Spoilt::TextFirst, Spoilt::Nothing];
-        let drawn = Draw::of(self.world.reports.seed, Stream::Row, u64::from(player) | 1 << 40).below(3);
-        let form = self.world.faults.spoilt.unwrap_or(forms[drawn as usize]);
-        self.spoilt.get_or_insert(form);
+    fn damage_answer(&mut self, player: u32) {
+        let forms = [Damage::TextOnly, Damage::TextThenJson, Damage::EmptyBody];
+        let drawn = RandomSequence::of(self.state.reports.seed, Purpose::Row, u64::from(player) | 1 << 40).below(3);
+        let form = self.state.faults.damage.unwrap_or(forms[drawn as usize]);
+        self.damage.get_or_insert(form);
     }
 }
 
-impl Found {
+impl FoundCharacter {
     /// Returns `None` if the API does not know the player.
-    pub(super) fn new(population: &Population, player: u32, id: u64) -> Option<Found> {
+    pub(super) fn new(population: &Population, player: u32, id: u64) -> Option<FoundCharacter> {
         let profile = population.profile(player);
-        (profile.fate != Fate::Unknown).then_some(Found { player, id, profile })
+        (profile.outcome != QueryOutcome::Unknown).then_some(FoundCharacter { player, id, profile })
     }
 }
 

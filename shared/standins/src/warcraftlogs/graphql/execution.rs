@@ -3,7 +3,7 @@
 use super::plan::Node;
 use super::schema::TYPENAME;
 use super::values::{Argument, Variables};
-use super::{Outcome, Section, Spoilt, World};
+use super::{Damage, Outcome, Section, ServerState};
 use crate::warcraftlogs::json;
 
 /// The initial capacity of an answer: room for one ranking.
@@ -11,11 +11,11 @@ const USUAL_BODY: usize = 8 * 1024;
 
 /// A document in execution.
 pub(super) struct Execution<'d> {
-    pub(super) world: World<'d>,
+    pub(super) state: ServerState<'d>,
     variables: Variables<'d>,
     pub(super) out: String,
     pub(super) cost_micros: u64,
-    pub(super) spoilt: Option<Spoilt>,
+    pub(super) damage: Option<Damage>,
     pub(super) sections: Vec<Section>,
     /// The errors so far, as the members of a JSON array.
     errors: String,
@@ -24,13 +24,13 @@ pub(super) struct Execution<'d> {
 }
 
 impl<'d> Execution<'d> {
-    pub(super) fn new(world: World<'d>, variables: Variables<'d>) -> Execution<'d> {
+    pub(super) fn new(state: ServerState<'d>, variables: Variables<'d>) -> Execution<'d> {
         Execution {
-            world,
+            state,
             variables,
             out: String::with_capacity(USUAL_BODY),
             cost_micros: 0,
-            spoilt: None,
+            damage: None,
             sections: Vec::new(),
             errors: String::new(),
             path: Vec::new(),
@@ -47,7 +47,7 @@ impl<'d> Execution<'d> {
             self.out.push(']');
         }
         self.out.push('}');
-        Outcome { body: self.out, cost_micros: self.cost_micros, spoilt: self.spoilt, sections: self.sections }
+        Outcome { body: self.out, cost_micros: self.cost_micros, damage: self.damage, sections: self.sections }
     }
 
     fn query_field(&mut self, node: &Node<'d>) {
@@ -61,7 +61,7 @@ impl<'d> Execution<'d> {
     }
 
     fn rate_field(&mut self, node: &Node<'d>) {
-        let rates = self.world.rates;
+        let rates = self.state.rates;
         match node.definition.name {
             "limitPerHour" => json::number(&mut self.out, rates.limit.micros() / 1_000_000),
             "pointsSpentThisHour" => json::decimal(&mut self.out, rates.spent.micros(), 6),
@@ -145,7 +145,7 @@ impl<'d> Execution<'d> {
     }
 
     /// Whether an argument that was checked to be a boolean is `true`.
-    pub(super) fn holds(&self, node: &Node<'d>, name: &str) -> bool {
+    pub(super) fn is_true(&self, node: &Node<'d>, name: &str) -> bool {
         self.argument(node, name) == Some(Argument::Boolean(true))
     }
 

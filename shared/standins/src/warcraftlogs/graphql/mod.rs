@@ -22,14 +22,14 @@ use serde::Deserialize;
 
 use super::account::Rates;
 use super::json;
-use super::options::{SectionFaults, Spoilt};
+use super::options::{Damage, SectionFaults};
 use super::reports::Reports;
 use super::sections::Section;
 use execution::Execution;
-use plan::Plan;
+use plan::ResponsePlan;
 
 /// The state that a document is executed on.
-pub(super) struct World<'w> {
+pub(super) struct ServerState<'w> {
     /// Players and reports.
     pub(super) reports: Reports<'w>,
     /// The raids whose ranks no longer change.
@@ -50,7 +50,7 @@ pub(super) struct Outcome {
     /// The cost, in micro-points.
     pub(super) cost_micros: u64,
     /// How the answer is damaged by a character that was never classed, if it includes one.
-    pub(super) spoilt: Option<Spoilt>,
+    pub(super) damage: Option<Damage>,
     /// The sections of the answer.
     pub(super) sections: Vec<Section>,
 }
@@ -66,14 +66,14 @@ struct Posted {
 }
 
 /// Executes the document in a request's body.
-pub(super) fn answer(body: &[u8], world: World<'_>) -> Outcome {
-    match execute(body, world) {
+pub(super) fn answer(body: &[u8], state: ServerState<'_>) -> Outcome {
+    match execute(body, state) {
         Ok(outcome) => outcome,
-        Err(message) => Outcome { body: errors(&message), cost_micros: 0, spoilt: None, sections: Vec::new() },
+        Err(message) => Outcome { body: errors(&message), cost_micros: 0, damage: None, sections: Vec::new() },
     }
 }
 
-fn execute(body: &[u8], world: World<'_>) -> Result<Outcome, String> {
+fn execute(body: &[u8], state: ServerState<'_>) -> Result<Outcome, String> {
     let unreadable = |error| {
         format!("GraphQL Request must include at least one of those two parameters: \"query\" or \"queryId\" ({error})")
     };
@@ -84,8 +84,8 @@ fn execute(body: &[u8], world: World<'_>) -> Result<Outcome, String> {
             .map_err(|error| format!("Syntax Error: {}", error.to_string().trim().replace('\n', " ")))?,
     };
     let variables = posted.variables.unwrap_or_default();
-    let plan = Plan::new(&document, posted.operation_name.as_deref(), &variables)?;
-    Ok(Execution::new(world, plan.variables).run(&plan.nodes))
+    let plan = ResponsePlan::new(&document, posted.operation_name.as_deref(), &variables)?;
+    Ok(Execution::new(state, plan.variables).run(&plan.nodes))
 }
 
 fn errors(message: &str) -> String {

@@ -28,7 +28,7 @@ pub(super) struct Node<'d> {
 }
 
 /// The fields that a document selects.
-pub(super) struct Plan<'d> {
+pub(super) struct ResponsePlan<'d> {
     pub(super) nodes: Vec<Node<'d>>,
     pub(super) variables: Variables<'d>,
 }
@@ -40,18 +40,18 @@ struct Merged<'d> {
     sets: Vec<&'d SelectionSet<'d, &'d str>>,
 }
 
-struct Planner<'d> {
+struct ResponsePlanner<'d> {
     fragments: BTreeMap<&'d str, &'d FragmentDefinition<'d, &'d str>>,
     variables: Variables<'d>,
 }
 
-impl<'d> Plan<'d> {
+impl<'d> ResponsePlan<'d> {
     /// Plans the operation called `operation`, or the only one.
     pub(super) fn new(
         document: &'d Document<'d, &'d str>,
         operation: Option<&str>,
         given: &'d serde_json::Map<String, serde_json::Value>,
-    ) -> Result<Plan<'d>, String> {
+    ) -> Result<ResponsePlan<'d>, String> {
         let mut fragments = BTreeMap::new();
         let mut operations = Vec::new();
         for definition in &document.definitions {
@@ -66,9 +66,9 @@ impl<'d> Plan<'d> {
         if matching.next().is_some() {
             return Err("Must provide operation name if query contains multiple operations.".to_owned());
         }
-        let planner = Planner { fragments, variables: Variables::new(definitions, given)? };
+        let planner = ResponsePlanner { fragments, variables: Variables::new(definitions, given)? };
         let nodes = planner.nodes(Type::Query, &[set], 0)?;
-        Ok(Plan { nodes, variables: planner.variables })
+        Ok(ResponsePlan { nodes, variables: planner.variables })
     }
 }
 
@@ -85,7 +85,7 @@ fn parts<'d>(definition: &'d OperationDefinition<'d, &'d str>) -> Result<Parts<'
     }
 }
 
-impl<'d> Planner<'d> {
+impl<'d> ResponsePlanner<'d> {
     fn nodes(
         &self,
         parent: Type,
@@ -171,8 +171,8 @@ impl<'d> Planner<'d> {
     fn included(&self, directives: &'d [Directive<'d, &'d str>]) -> Result<bool, String> {
         for directive in directives {
             let condition = directive.arguments.iter().find(|(name, _)| *name == "if").map(|(_, value)| value);
-            let holds = condition.and_then(|value| self.variables.boolean(value));
-            match (directive.name, holds) {
+            let is_true = condition.and_then(|value| self.variables.boolean(value));
+            match (directive.name, is_true) {
                 ("skip", Some(true)) | ("include", Some(false)) => return Ok(false),
                 ("skip" | "include", Some(_)) => {}
                 (name, _) => return Err(format!(r#"Unknown or incomplete directive "@{name}"."#)),

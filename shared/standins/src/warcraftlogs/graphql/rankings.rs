@@ -2,13 +2,13 @@
 
 use std::fmt::Write;
 
-use crate::warcraftlogs::facts::Zone;
+use crate::warcraftlogs::all_stars::{POINTS_PER_BOSS, Ranks};
+use crate::warcraftlogs::constants::Zone;
 use crate::warcraftlogs::json;
-use crate::warcraftlogs::standing::{Kill, Standing};
-use crate::warcraftlogs::stars::{POINTS_PER_BOSS, Places};
+use crate::warcraftlogs::player_ranks::{Kill, PlayerRanks};
 
 /// The arguments of the query.
-pub(super) struct Asked {
+pub(super) struct RankArguments {
     pub(super) zone: &'static Zone,
     pub(super) difficulty: u32,
     /// -1 means all of them.
@@ -16,26 +16,26 @@ pub(super) struct Asked {
 }
 
 /// Writes the whole scalar.
-pub(super) fn write(out: &mut String, asked: &Asked, standing: &Standing) {
+pub(super) fn write(out: &mut String, arguments: &RankArguments, ranks: &PlayerRanks) {
     out.push_str("{\"bestPerformanceAverage\":");
-    let averages = standing.averages();
+    let averages = ranks.averages();
     float_or_null(out, averages.map(|averages| averages.0));
     out.push_str(",\"medianPerformanceAverage\":");
     float_or_null(out, averages.map(|averages| averages.1));
     out.push_str(",\"difficulty\":");
-    json::number(out, asked.difficulty.into());
+    json::number(out, arguments.difficulty.into());
     out.push_str(",\"metric\":");
-    json::text(out, standing.metric.name());
+    json::text(out, ranks.metric.name());
     out.push_str(",\"partition\":");
-    json::signed(out, asked.partition);
+    json::signed(out, arguments.partition);
     out.push_str(",\"zone\":");
-    json::number(out, asked.zone.id.into());
+    json::number(out, arguments.zone.id.into());
     out.push_str(",\"allStars\":[");
-    if standing.has_all_stars() {
-        all_stars(out, asked, standing);
+    if ranks.has_all_stars() {
+        all_stars(out, arguments, ranks);
     }
     out.push_str("],\"rankings\":[");
-    for (position, (encounter, kill)) in asked.zone.encounters.iter().zip(standing.kills(asked.zone)).enumerate() {
+    for (position, (encounter, kill)) in arguments.zone.encounters.iter().zip(ranks.kills(arguments.zone)).enumerate() {
         if position > 0 {
             out.push(',');
         }
@@ -44,7 +44,7 @@ pub(super) fn write(out: &mut String, asked: &Asked, standing: &Standing) {
         out.push_str(",\"name\":");
         json::text(out, encounter.1);
         match kill {
-            Some(kill) => killed(out, asked, kill, standing.has_all_stars()),
+            Some(kill) => killed(out, arguments, kill, ranks.has_all_stars()),
             None => out.push_str(NOT_KILLED),
         }
     }
@@ -55,7 +55,7 @@ pub(super) fn write(out: &mut String, asked: &Asked, standing: &Standing) {
 const NOT_KILLED: &str = "},\"rankPercent\":null,\"medianPercent\":null,\"allStars\":null,\"lockedIn\":true,\
 \"totalKills\":0,\"fastestKill\":0,\"bestAmount\":0,\"spec\":null}";
 
-fn killed(out: &mut String, asked: &Asked, kill: &Kill, with_all_stars: bool) {
+fn killed(out: &mut String, arguments: &RankArguments, kill: &Kill, with_all_stars: bool) {
     out.push_str("},\"rankPercent\":");
     json::decimal(out, kill.best.into(), 6);
     out.push_str(",\"medianPercent\":");
@@ -67,7 +67,7 @@ fn killed(out: &mut String, asked: &Asked, kill: &Kill, with_all_stars: bool) {
     json::number(out, kill.fastest.into());
     out.push_str(",\"allStars\":");
     if with_all_stars {
-        all_star(out, asked, kill);
+        all_star(out, arguments, kill);
     } else {
         out.push_str("null");
     }
@@ -77,7 +77,7 @@ fn killed(out: &mut String, asked: &Asked, kill: &Kill, with_all_stars: bool) {
     out.push_str(kill.spec);
     out.push_str("\",\"bestAmount\":");
     json::decimal(out, kill.amount, 3);
-    if asked.zone.has_keystones {
+    if arguments.zone.has_keystones {
         out.push_str(",\"bracketData\":");
         json::number(out, kill.key_level.into());
     }
@@ -85,13 +85,13 @@ fn killed(out: &mut String, asked: &Asked, kill: &Kill, with_all_stars: bool) {
 }
 
 /// Writes the all-star points of a kill.
-fn all_star(out: &mut String, asked: &Asked, kill: &Kill) {
+fn all_star(out: &mut String, arguments: &RankArguments, kill: &Kill) {
     out.push_str("{\"points\":");
     json::decimal(out, kill.points(), 2);
     if kill.locked_in {
         out.push_str(",\"possiblePoints\":120,\"partition\":");
-        json::number(out, partition(asked));
-        places(out, &kill.places(kill.total), kill, kill.total);
+        json::number(out, partition(arguments));
+        write_ranks(out, &kill.ranks(kill.total), kill, kill.total);
     } else {
         // Not ranked yet: the ranks are strings, and the server rank is missing.
         out.push_str(",\"possiblePoints\":120,\"partition\":0,\"rank\":\"-\",\"regionRank\":\"-\",\"rankPercent\":\"-\",\"total\":0");
@@ -100,33 +100,33 @@ fn all_star(out: &mut String, asked: &Asked, kill: &Kill) {
 }
 
 /// Writes one entry for each spec with a kill, in the order of the bosses.
-fn all_stars(out: &mut String, asked: &Asked, standing: &Standing) {
-    for (position, spec) in standing.specs(asked.zone).iter().enumerate() {
+fn all_stars(out: &mut String, arguments: &RankArguments, ranks: &PlayerRanks) {
+    for (position, spec) in ranks.specs(arguments.zone).iter().enumerate() {
         if position > 0 {
             out.push(',');
         }
         out.push_str("{\"partition\":");
-        json::number(out, partition(asked));
+        json::number(out, partition(arguments));
         out.push_str(",\"spec\":\"");
         out.push_str(spec.first.spec);
         out.push_str("\",\"points\":");
         json::decimal(out, spec.points, 3);
         out.push_str(",\"possiblePoints\":");
-        json::number(out, POINTS_PER_BOSS * standing.kills(asked.zone).len() as u64);
+        json::number(out, POINTS_PER_BOSS * ranks.kills(arguments.zone).len() as u64);
         let total = spec.total();
-        places(out, &spec.first.places(total), spec.first, total);
+        write_ranks(out, &spec.first.ranks(total), spec.first, total);
         out.push('}');
     }
 }
 
 /// Writes the rank, the regional rank, the server rank, the percentile, and the total.
-fn places(out: &mut String, places: &Places, kill: &Kill, total: u32) {
+fn write_ranks(out: &mut String, ranks: &Ranks, kill: &Kill, total: u32) {
     out.push_str(",\"rank\":");
-    json::number(out, places.world);
+    json::number(out, ranks.world);
     out.push_str(",\"regionRank\":");
-    json::number(out, places.region);
+    json::number(out, ranks.region);
     out.push_str(",\"serverRank\":");
-    match places.server {
+    match ranks.server {
         Some(server) => json::number(out, server),
         None => out.push_str("null"),
     }
@@ -137,8 +137,8 @@ fn places(out: &mut String, places: &Places, kill: &Kill, total: u32) {
 }
 
 /// Returns the partition of the kills. If all partitions were requested, this is the latest.
-fn partition(asked: &Asked) -> u64 {
-    u64::try_from(asked.partition).unwrap_or(asked.zone.partition.unsigned_abs())
+fn partition(arguments: &RankArguments) -> u64 {
+    u64::try_from(arguments.partition).unwrap_or(arguments.zone.partition.unsigned_abs())
 }
 
 /// Writes the shortest representation that parses to the same float.

@@ -1,10 +1,10 @@
 //! `reportData`: lists of reports, and the ranked characters of a report.
 
-use super::character::Found;
+use super::character::FoundCharacter;
 use super::execution::Execution;
 use super::plan::Node;
-use crate::draw::{Draw, Stream};
-use crate::warcraftlogs::facts::{self, REPORT_COST_MICROS, REPORTS_PER_PAGE};
+use crate::random::{Purpose, RandomSequence};
+use crate::warcraftlogs::constants::{self, REPORT_COST_MICROS, REPORTS_PER_PAGE};
 use crate::warcraftlogs::json;
 use crate::warcraftlogs::reports::Report;
 
@@ -27,17 +27,17 @@ impl<'d> Execution<'d> {
         if node.definition.name == "reports" {
             return self.reports(node);
         }
-        match self.text(node, "code").and_then(|code| self.world.reports.find(code)) {
+        match self.text(node, "code").and_then(|code| self.state.reports.find(code)) {
             Some(report) => self.report(&report, node),
             None => self.fail(NO_REPORT),
         }
     }
 
     fn reports(&mut self, node: &Node<'d>) {
-        let zone = self.int(node, "zoneID").and_then(|id| facts::zone(u32::try_from(id).ok()?));
+        let zone = self.int(node, "zoneID").and_then(|id| constants::zone(u32::try_from(id).ok()?));
         let Some(zone) = zone else { return self.fail(NO_ZONE) };
         self.cost_micros += REPORT_COST_MICROS;
-        let ages = self.world.reports.between(zone, self.int(node, "startTime"), self.int(node, "endTime"));
+        let ages = self.state.reports.between(zone, self.int(node, "startTime"), self.int(node, "endTime"));
         let positive = |number: Option<i64>| number.and_then(|number| u64::try_from(number).ok()).unwrap_or(0);
         let limit = positive(self.int(node, "limit"));
         let per_page = if limit == 0 { REPORTS_PER_PAGE } else { limit.min(REPORTS_PER_PAGE) };
@@ -46,14 +46,14 @@ impl<'d> Execution<'d> {
         let shown = first..first.saturating_add(per_page).min(ages.end);
         let listed = match self.text(node, "guildName") {
             None => {
-                let reports = shown.filter_map(|age| self.world.reports.aged(zone, age)).collect();
+                let reports = shown.filter_map(|age| self.state.reports.aged(zone, age)).collect();
                 Listed { reports, total: ages.end - ages.start, per_page, page }
             }
             Some(guild) => {
                 let place = (self.text(node, "guildServerSlug"), self.text(node, "guildServerRegion"));
                 let all: Vec<Report> = ages
-                    .filter_map(|age| self.world.reports.aged(zone, age))
-                    .filter(|report| self.world.reports.is_of_guild(report, guild, place))
+                    .filter_map(|age| self.state.reports.aged(zone, age))
+                    .filter(|report| self.state.reports.is_of_guild(report, guild, place))
                     .collect();
                 let first = (page - 1).saturating_mul(per_page) as usize;
                 let reports = all.iter().skip(first).take(per_page as usize).copied().collect();
@@ -94,7 +94,7 @@ impl<'d> Execution<'d> {
     fn report_field(&mut self, report: &Report, node: &Node<'d>) {
         match node.definition.name {
             "code" => {
-                let code = self.world.reports.code(report);
+                let code = self.state.reports.code(report);
                 json::text(&mut self.out, &code);
             }
             "startTime" => json::signed(&mut self.out, report.start_millis),
@@ -109,9 +109,9 @@ impl<'d> Execution<'d> {
     }
 
     fn ranked_characters(&mut self, report: &Report, node: &Node<'d>) {
-        let population = self.world.reports.population;
-        let raiders = self.world.reports.raiders(report).iter();
-        let known = raiders.filter_map(|&player| Found::new(population, player, population.id(player)));
+        let population = self.state.reports.population;
+        let raiders = self.state.reports.raiders(report).iter();
+        let known = raiders.filter_map(|&player| FoundCharacter::new(population, player, population.id(player)));
         self.list(known, |execution, found| {
             execution.object(&node.children, |execution, field| execution.character_field(&found, field));
         });
@@ -121,7 +121,7 @@ impl<'d> Execution<'d> {
     fn fights(&mut self, report: &Report, node: &Node<'d>) {
         let encounters = report.zone.encounters;
         let subject = u64::from(report.zone.id) << 40 | report.number;
-        let mut draw = Draw::of(self.world.reports.seed, Stream::Report, subject);
+        let mut draw = RandomSequence::of(self.state.reports.seed, Purpose::Report, subject);
         let killed = draw.within(1, encounters.len() as u64) as usize;
         let wanted_kill = match self.text(node, "killType") {
             Some("Kills") => Some(true),

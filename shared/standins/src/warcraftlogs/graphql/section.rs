@@ -1,11 +1,11 @@
 //! One section of an answer: a character in one raid and difficulty, and its faults.
 
-use super::character::{Found, clamped};
+use super::character::{FoundCharacter, clamped};
 use super::execution::Execution;
 use super::plan::Node;
-use crate::draw::{Draw, Stream, mix};
-use crate::warcraftlogs::facts::{self, BAD_DIFFICULTY};
-use crate::warcraftlogs::population::Fate;
+use crate::random::{Purpose, RandomSequence, mix};
+use crate::warcraftlogs::constants::{self, BAD_DIFFICULTY};
+use crate::warcraftlogs::population::QueryOutcome;
 use crate::warcraftlogs::sections::Section;
 
 /// The message of a section's error.
@@ -13,15 +13,15 @@ const FAILED: &str = "Internal server error";
 
 impl<'d> Execution<'d> {
     /// `zoneRankings` of a character.
-    pub(super) fn section(&mut self, found: &Found, node: &Node<'d>) {
+    pub(super) fn section(&mut self, found: &FoundCharacter, node: &Node<'d>) {
         let number = |name| self.int(node, name).map(clamped);
         let zone = number("zoneID").unwrap_or_default();
-        let difficulty = number("difficulty").unwrap_or(facts::HIGHEST_DIFFICULTY);
-        let faults = self.world.faults;
-        let subject = self.world.request << 36 ^ u64::from(found.player) << 12 ^ u64::from(zone * 16 + difficulty);
-        let drawn = Draw::of(self.world.reports.seed, Stream::Section, subject).below(1000) as u32;
+        let difficulty = number("difficulty").unwrap_or(constants::HIGHEST_DIFFICULTY);
+        let faults = self.state.faults;
+        let subject = self.state.request << 36 ^ u64::from(found.player) << 12 ^ u64::from(zone * 16 + difficulty);
+        let drawn = RandomSequence::of(self.state.reports.seed, Purpose::Section, subject).below(1000) as u32;
         let cost = self.cost(found.player, zone, difficulty);
-        let shown = matches!(found.profile.fate, Fate::Ranked | Fate::Hidden);
+        let shown = matches!(found.profile.outcome, QueryOutcome::Ranked | QueryOutcome::Hidden);
         if !shown {
             self.zone_rankings(found, node);
         } else if faults.refused.contains(&(zone, difficulty)) {
@@ -35,7 +35,7 @@ impl<'d> Execution<'d> {
             self.null();
         } else {
             self.zone_rankings(found, node);
-            if found.profile.fate == Fate::Ranked && facts::zone(zone).is_some() {
+            if found.profile.outcome == QueryOutcome::Ranked && constants::zone(zone).is_some() {
                 let metric = self.text(node, "metric").unwrap_or_default();
                 let metric = metric.bytes().fold(0, |hash, byte| mix(hash ^ u64::from(byte)));
                 self.sections.push(Section { player: found.player, zone, difficulty, metric, cost_micros: cost });

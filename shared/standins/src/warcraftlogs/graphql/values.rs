@@ -56,7 +56,7 @@ impl<'d> Variables<'d> {
     /// Returns the condition of a directive.
     pub(super) fn boolean(&self, value: &'d Value<'d, &'d str>) -> Option<bool> {
         match self.resolve(value)? {
-            Argument::Boolean(holds) => Some(holds),
+            Argument::Boolean(is_true) => Some(is_true),
             _ => None,
         }
     }
@@ -86,7 +86,7 @@ fn literal<'d>(value: &'d Value<'d, &'d str>) -> Argument<'d> {
         Value::Int(number) => number.as_i64().map_or(Argument::Null, Argument::Int),
         Value::Float(number) => Argument::Float(*number),
         Value::String(text) => Argument::Text(text),
-        Value::Boolean(holds) => Argument::Boolean(*holds),
+        Value::Boolean(is_true) => Argument::Boolean(*is_true),
         Value::Enum(name) => Argument::Enum(name),
         Value::Null | Value::Variable(_) => Argument::Null,
         Value::List(_) => Argument::List,
@@ -97,7 +97,7 @@ fn literal<'d>(value: &'d Value<'d, &'d str>) -> Argument<'d> {
 fn json(value: &Json) -> Argument<'_> {
     match value {
         Json::Null => Argument::Null,
-        Json::Bool(holds) => Argument::Boolean(*holds),
+        Json::Bool(is_true) => Argument::Boolean(*is_true),
         Json::String(text) => Argument::Text(text),
         Json::Number(number) => match (number.as_i64(), number.as_f64()) {
             (Some(number), _) => Argument::Int(number),

@@ -2,7 +2,7 @@
 
 use super::execution::Execution;
 use super::plan::Node;
-use crate::warcraftlogs::facts::{self, WORLD_COST_MICROS, Zone};
+use crate::warcraftlogs::constants::{self, WORLD_COST_MICROS, Zone};
 use crate::warcraftlogs::json;
 
 impl<'d> Execution<'d> {
@@ -10,11 +10,11 @@ impl<'d> Execution<'d> {
     pub(super) fn world_data(&mut self, node: &Node<'d>) {
         self.cost_micros += WORLD_COST_MICROS;
         match node.definition.name {
-            "zone" => match self.int(node, "id").and_then(|id| facts::zone(u32::try_from(id).ok()?)) {
+            "zone" => match self.int(node, "id").and_then(|id| constants::zone(u32::try_from(id).ok()?)) {
                 Some(zone) => self.zone(zone, node),
                 None => self.null(),
             },
-            "zones" => self.list(facts::ZONES.iter(), |execution, zone| execution.zone(zone, node)),
+            "zones" => self.list(constants::ZONES.iter(), |execution, zone| execution.zone(zone, node)),
             "server" => self.server(node),
             _ => self.null(),
         }
@@ -22,7 +22,7 @@ impl<'d> Execution<'d> {
 
     /// A server by its id, or by slug and region.
     fn server(&mut self, node: &Node<'d>) {
-        let realms = self.world.reports.population.realms();
+        let realms = self.state.reports.population.realms();
         let realm = match (self.int(node, "id"), self.text(node, "slug"), self.text(node, "region")) {
             (Some(id), ..) => realms.by_id(id),
             (None, Some(slug), Some(region)) => realms.by_slug(slug, region),
@@ -40,7 +40,7 @@ impl<'d> Execution<'d> {
             "id" => json::number(&mut execution.out, zone.id.into()),
             "name" => json::text(&mut execution.out, zone.name),
             "frozen" => {
-                let frozen = execution.world.frozen.contains(&zone.id);
+                let frozen = execution.state.frozen.contains(&zone.id);
                 execution.boolean(frozen);
             }
             "difficulties" => execution.list(zone.difficulties(), |execution, (id, name)| {

@@ -25,7 +25,7 @@ fn every_answer_says_what_is_permitted_and_counted() {
 }
 
 #[test]
-fn one_request_too_many_closes_the_door() {
+fn a_request_over_the_limit_blocks_all_for_a_while() {
     let mut client = Client::new(short());
     let statuses = [(); 3].map(|()| client.get("/public-stash-tabs").status().as_u16());
     assert_eq!(statuses, [200, 200, 429]);
@@ -34,8 +34,8 @@ fn one_request_too_many_closes_the_door() {
     assert_eq!((answer.status().as_u16(), header(&answer, "retry-after")), (429, "1"));
     client.pass(1);
     assert_eq!(client.get("/public-stash-tabs").status(), StatusCode::OK);
-    let books = client.upstream.books();
-    assert_eq!((books.page_requests, books.refused, books.client_errors, books.banned), (5, 2, 2, false));
+    let counters = client.upstream.counters();
+    assert_eq!((counters.page_requests, counters.refused, counters.client_errors, counters.banned), (5, 2, 2, false));
 }
 
 #[test]
@@ -43,15 +43,15 @@ fn client_errors_of_every_kind_end_in_a_ban_for_good() {
     let mut client = Client::new(Options { ban_after: 5, ..short() });
     (0..3).for_each(|_| drop(client.get("/nowhere")));
     (0..2).for_each(|_| drop(client.post("/oauth/token", "grant_type=password")));
-    assert!(client.upstream.books().banned);
+    assert!(client.upstream.counters().banned);
     client.pass(1_000_000);
     assert_eq!(client.get("/public-stash-tabs").status(), StatusCode::FORBIDDEN);
     assert_eq!(client.post("/oauth/token", FORM).status(), StatusCode::FORBIDDEN);
-    assert_eq!(client.upstream.books().client_errors, 7);
+    assert_eq!(client.upstream.counters().client_errors, 7);
 }
 
 #[test]
-fn faults_happen_as_often_as_they_should_and_the_edge_knows_no_limits() {
+fn faults_have_their_chances_and_the_cdn_announces_no_limits() {
     let faults = Faults { bad_gateway: 100, unavailable: 200, cut: 300 };
     let mut client = Client::new(Options { windows: vec![Window::of(10_000, 1, 60)], faults, ..short() });
     let mut seen = [0; 3];
@@ -74,7 +74,7 @@ fn faults_happen_as_often_as_they_should_and_the_edge_knows_no_limits() {
         (150..250).contains(&seen[0]) && (330..470).contains(&seen[1]) && (520..680).contains(&seen[2]),
         "{seen:?}"
     );
-    let books = client.upstream.books();
-    assert_eq!((books.failed, books.client_errors), (seen[0] + seen[1], 0));
-    assert_eq!(books.pages.iter().filter(|page| page.cut).count() as u64, seen[2]);
+    let counters = client.upstream.counters();
+    assert_eq!((counters.failed, counters.client_errors), (seen[0] + seen[1], 0));
+    assert_eq!(counters.pages.iter().filter(|page| page.cut).count() as u64, seen[2]);
 }

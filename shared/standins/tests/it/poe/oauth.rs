@@ -27,11 +27,11 @@ fn a_token_comes_for_the_secret_in_the_form_and_the_right_scope() {
     let basic = basic.header("Authorization", "Basic c3RhbmQtaW46c2VjcmV0");
     let basic = basic.body(Bytes::from("grant_type=client_credentials&scope=service%3Apsapi"));
     assert_eq!(client.handle(basic.expect("a request")).response.status(), StatusCode::UNAUTHORIZED);
-    assert_eq!(client.upstream.books().tokens, 2);
+    assert_eq!(client.upstream.counters().tokens, 2);
 }
 
 #[test]
-fn a_token_ends_and_may_keep_its_end_to_itself() {
+fn a_token_expires_and_may_not_announce_its_lifetime() {
     let lifetime = Duration::from_secs(60);
     let mut client = Client::unlimited(Options { token_lifetime: lifetime, tells_token_lifetime: false, ..short() });
     let answer = client.post("/oauth/token", FORM);
@@ -45,7 +45,7 @@ fn a_token_ends_and_may_keep_its_end_to_itself() {
 }
 
 #[test]
-fn nobody_is_answered_who_does_not_say_who_it_is() {
+fn a_request_without_a_valid_user_agent_is_refused() {
     let mut client = Client::unlimited(short());
     let bad =
         ["", "stint/0.1", "OAuth stand-in", "OAuth stand-in/1.0", "OAuth /1.0 (contact: a)", "OAuth a/1 (contact: )"];

@@ -20,12 +20,12 @@ fn the_chain_runs_from_the_beginning_to_the_tail_without_a_gap() {
     assert_eq!((last.stashes.len(), &last.next), (0, &before.next));
     assert_eq!(last.next, client.upstream.tail(client.now));
     assert_ne!(last.next, client.upstream.head(client.now));
-    let books = client.upstream.books();
-    assert_eq!((books.pages.len(), books.page_requests), (pages.len(), pages.len() as u64));
-    assert!(books.pages.iter().zip(&pages).all(|(served, page)| {
+    let counters = client.upstream.counters();
+    assert_eq!((counters.pages.len(), counters.page_requests), (pages.len(), pages.len() as u64));
+    assert!(counters.pages.iter().zip(&pages).all(|(served, page)| {
         served.digest == digest(page.raw.as_bytes()) && served.bytes == page.raw.len() as u64
     }));
-    assert!(books.pages.windows(2).all(|two| two[1].change_id == two[0].next_change_id));
+    assert!(counters.pages.windows(2).all(|two| two[1].change_id == two[0].next_change_id));
 }
 
 #[test]
@@ -40,7 +40,7 @@ fn the_tail_moves_on_with_time_and_a_page_there_fills_up() {
 }
 
 #[test]
-fn a_page_that_is_read_again_holds_the_stashes_of_then_with_the_content_of_now() {
+fn a_page_read_again_has_the_same_stashes_with_current_content() {
     let mut client = Client::unlimited(Options { stashes: 500, ..short() });
     let first = client.page("0");
     client.pass(120);
@@ -118,7 +118,7 @@ fn realms_have_rivers_of_their_own() {
 }
 
 #[test]
-fn what_is_no_id_is_refused() {
+fn an_invalid_id_is_refused() {
     let mut client = Client::unlimited(short());
     for bad in ["1", "1-2-3-4", "1-2-3-4-5-6", "1-2-3-4-99999999999999999999", "a-b-c-d-e"] {
         assert_eq!(client.get(&format!("/public-stash-tabs?id={bad}")).status(), 400, "{bad}");

@@ -30,7 +30,7 @@ fn always<'v>(values: impl IntoIterator<Item = &'v Value>) -> BTreeSet<String> {
 fn recorded(name: &str) -> Option<Vec<Value>> {
     let text = std::fs::read_to_string(Path::new(RECORDED).join(name));
     if text.is_err() {
-        eprintln!("passed over: the recorded pages are not at hand");
+        eprintln!("skipped: no recorded pages");
     }
     let page: Value = serde_json::from_str(&text.ok()?).expect("JSON");
     Some(page["stashes"].as_array().expect("stashes").clone())

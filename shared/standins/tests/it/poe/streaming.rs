@@ -53,13 +53,13 @@ over_both_transports! {
     a_slow_body_can_be_cut(super::cut(super::slow(200_000)));
     a_body_above_the_cap_ends_with_an_error(super::large());
     a_body_that_takes_too_long_ends_with_an_error(super::slow(10_000));
-    a_body_that_nobody_reads_on_is_given_up(super::slow(10_000));
+    a_body_that_is_not_read_is_closed(super::slow(10_000));
 }
 
 async fn a_body_is_what_was_served(network: &Network) {
     let (next, body) = network.open("0", LIMITS).await.expect("a head");
     let body = body.collect().await.expect("a body");
-    let served = &network.upstream.lock().expect("unpoisoned").books().pages[0];
+    let served = &network.upstream.lock().expect("unpoisoned").counters().pages[0];
     assert_eq!((digest(&body), body.len() as u64, &next), (served.digest, served.bytes, &served.next_change_id));
 }
 
@@ -95,7 +95,7 @@ async fn a_body_that_takes_too_long_ends_with_an_error(network: &Network) {
     assert!(matches!(error, TransportError::TimedOut { timeout: passed, .. } if passed == timeout), "{error}");
 }
 
-async fn a_body_that_nobody_reads_on_is_given_up(network: &Network) {
+async fn a_body_that_is_not_read_is_closed(network: &Network) {
     let (next, mut body) = network.open("0", LIMITS).await.expect("a head");
     assert!(matches!(body.next().await, Some(Ok(_))));
     drop(body);
@@ -120,7 +120,7 @@ fn the_next_page_is_asked_for_while_the_last_one_streams() {
         // second.
         assert!(between(began, clock.now()) <= Duration::from_secs(15), "{:?}", between(began, clock.now()));
         let bodies = futures::future::try_join_all(bodies).await.expect("bodies");
-        let served = network.upstream.lock().expect("unpoisoned").books().pages;
+        let served = network.upstream.lock().expect("unpoisoned").counters().pages;
         assert!(bodies.iter().zip(&served).all(|(body, page)| digest(body) == page.digest));
         assert_eq!(served.len(), 20);
     });
@@ -143,9 +143,9 @@ fn ten_thousand_pages_at_the_limit_without_a_gap_or_an_error() {
             id = network.open(&id, LIMITS).await.expect("a page").0;
         }
     });
-    let books = network.upstream.lock().expect("unpoisoned").books();
-    assert_eq!((books.client_errors, books.failed, books.pages.len()), (0, 0, 10_000));
-    assert!(books.pages.windows(2).all(|two| two[1].change_id == two[0].next_change_id));
+    let counters = network.upstream.lock().expect("unpoisoned").counters();
+    assert_eq!((counters.client_errors, counters.failed, counters.pages.len()), (0, 0, 10_000));
+    assert!(counters.pages.windows(2).all(|two| two[1].change_id == two[0].next_change_id));
     let utilisation = 10_000.0 / (2.0 * between(began, clock.now()).as_secs_f64());
     assert!(utilisation >= 0.98, "{utilisation}");
 }

@@ -34,7 +34,7 @@ impl World {
     /// `first` to the chain's position.
     pub(crate) async fn audit(&self, first: ChangeId) -> Audit {
         let mut served: BTreeMap<String, BTreeSet<u64>> = BTreeMap::new();
-        for page in self.books().pages.iter().filter(|page| !page.cut) {
+        for page in self.counters().pages.iter().filter(|page| !page.cut) {
             served.entry(page.change_id.clone()).or_default().insert(page.digest);
         }
         let progress = self.progress().await;
@@ -64,9 +64,9 @@ impl World {
     pub(crate) async fn assert_whole(&self, first: ChangeId) -> Audit {
         // A page that was cut when its follower ended is requested by the next one.
         self.start().fetch(0).await;
-        let (audit, books) = (self.audit(first).await, self.books());
+        let (audit, counters) = (self.audit(first).await, self.counters());
         assert_eq!(audit.gaps, Vec::<u64>::new(), "edits that are in no page");
-        assert_eq!((books.client_errors, books.refused, books.banned), (0, 0, false));
+        assert_eq!((counters.client_errors, counters.refused, counters.banned), (0, 0, false));
         audit
     }
 }

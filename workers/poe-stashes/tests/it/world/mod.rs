@@ -22,7 +22,7 @@ use stint_poe_stashes::indexer::Indexer;
 use stint_poe_stashes::message::{CHAIN_QUEUE, PAGES_QUEUE};
 use stint_poe_stashes::model::ChangeId;
 use stint_poe_stashes::store::{Chain, Heads, Index, Objects, Pages, Progress, SqliteChain, SqliteIndex};
-use stint_standins::poe_stashes::{Books, Options};
+use stint_standins::poe_stashes::{Counters, Options};
 use stint_standins::{InProcess, PoeStashes};
 use stint_testkit::{Driver, FaultPlan};
 
@@ -149,8 +149,8 @@ impl World {
     }
 
     /// The stand-in's counters.
-    pub(crate) fn books(&self) -> Books {
-        self.upstream().books()
+    pub(crate) fn counters(&self) -> Counters {
+        self.upstream().counters()
     }
 
     pub(crate) fn upstream(&self) -> MutexGuard<'_, PoeStashes> {

@@ -78,7 +78,7 @@ fn options(arguments: &Arguments, context: &Context) -> Options {
     options.faults.failed_before_charge = arguments.faults / 2;
     options.faults.failed_after_charge = arguments.faults - arguments.faults / 2;
     let (failed, absent, refused) = (arguments.partial, arguments.nulls, arguments.refuse.clone());
-    options.sections = SectionFaults { failed, absent, refused, spoilt: None, counted: true };
+    options.section_faults = SectionFaults { failed, absent, refused, damage: None, counts_sections: true };
     options
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use stint_core::points::Points;
 use stint_core::ports::{DeadLetter, Queue};
-use stint_standins::warcraftlogs::{Fate, TrueRanks, TrueStars};
+use stint_standins::warcraftlogs::{QueryOutcome, TrueRanks, TrueStars};
 use stint_warcraftlogs::message::PlayerMessage;
 use stint_warcraftlogs::model::{AllStars, EncounterRank, Player, PlayerId, RaidRanks, RaidsToScrap};
 use stint_warcraftlogs::store::DropReason;
@@ -44,20 +44,20 @@ impl FleetWorld {
         let (ranked, dropped) = (self.ranked().await, self.dropped().await);
         let population = self.population();
         for (id, raids) in asked {
-            let fate = population.fate(*id);
+            let outcome = population.outcome(*id);
             let canonical = population.character(*id).map_or(*id, |character| character.canonical_id);
-            let expected = match fate {
-                Fate::Ranked => (canonical != *id).then_some(DropReason::Merged),
-                Fate::Hidden => Some(DropReason::Hidden),
-                Fate::Unknown => Some(DropReason::Unknown),
-                Fate::NeverClassed => Some(DropReason::NeverClassed),
+            let expected = match outcome {
+                QueryOutcome::Ranked => (canonical != *id).then_some(DropReason::Merged),
+                QueryOutcome::Hidden => Some(DropReason::Hidden),
+                QueryOutcome::Unknown => Some(DropReason::Unknown),
+                QueryOutcome::NeverClassed => Some(DropReason::NeverClassed),
             };
-            assert_eq!(dropped.get(id).copied(), expected, "player {id}, who is {fate:?}");
-            if fate == Fate::Ranked {
+            assert_eq!(dropped.get(id).copied(), expected, "player {id}, who is {outcome:?}");
+            if outcome == QueryOutcome::Ranked {
                 self.assert_true(ranked.get(&canonical).unwrap_or_else(|| panic!("player {id} is lost")), raids);
             }
         }
-        let with_ranks = asked.keys().filter(|id| population.fate(**id) == Fate::Ranked).count();
+        let with_ranks = asked.keys().filter(|id| population.outcome(**id) == QueryOutcome::Ranked).count();
         assert_eq!(ranked.len(), with_ranks, "strangers are ranked");
     }
 
@@ -94,15 +94,15 @@ impl FleetWorld {
             self.pass(auditor.budget.api.call_timeout().as_secs() + 10).await;
             auditor.budget.read_counters(Points::MAX).await.unwrap();
         }
-        let books = self.books();
-        assert_eq!((books.overspent, books.refused_calls), (Points::ZERO, 0), "overspent, or refused");
+        let counters = self.counters();
+        assert_eq!((counters.overspent, counters.refused_calls), (Points::ZERO, 0), "overspent, or refused");
         let mut unsure_in_all = Points::ZERO;
         for key in self.stores.pool.keys().await.unwrap() {
             let windows = self.stores.pool.windows(&key.key, ALL).await.unwrap();
             let spent: Points = windows.iter().map(|window| window.spent).sum::<Points>().saturating_add(key.spent);
             let unsure: Points = windows.iter().map(|window| window.unconfirmed).sum::<Points>();
             let unsure = unsure.saturating_add(key.held);
-            let book = books.keys.iter().find(|book| book.id == key.key.0).unwrap();
+            let book = counters.keys.iter().find(|book| book.id == key.key.0).unwrap();
             let charged: Points = book.windows.iter().map(|window| window.charged).sum();
             assert!(
                 spent <= charged && charged <= spent.saturating_add(unsure),
@@ -190,14 +190,14 @@ pub(crate) fn as_stored(truth: &TrueRanks) -> RaidRanks {
 }
 
 fn stars_as_stored(truth: &TrueStars) -> AllStars {
-    let places = truth.places.as_ref();
+    let ranks = truth.ranks.as_ref();
     let place = |place: Option<u64>| place.map(|place| u32::try_from(place).unwrap());
     AllStars {
         spec: truth.spec.clone(),
         partition: u32::try_from(truth.partition).ok().filter(|partition| *partition > 0),
         points: truth.points,
-        rank: place(places.map(|places| places.world)),
-        region_rank: place(places.map(|places| places.region)),
-        server_rank: place(places.and_then(|places| places.server)),
+        rank: place(ranks.map(|ranks| ranks.world)),
+        region_rank: place(ranks.map(|ranks| ranks.region)),
+        server_rank: place(ranks.and_then(|ranks| ranks.server)),
     }
 }

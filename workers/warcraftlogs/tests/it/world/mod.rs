@@ -20,7 +20,7 @@ use stint_embedded::rusqlite::Connection;
 use stint_embedded::{Embedded, Mode};
 use stint_http::Transport;
 use stint_standins::WarcraftLogs;
-use stint_standins::warcraftlogs::{Books, Population};
+use stint_standins::warcraftlogs::{Counters, Population};
 use stint_testkit::Driver;
 pub(crate) use stint_testkit::FaultPlan;
 use stint_warcraftlogs::config::Settings;
@@ -121,9 +121,9 @@ impl FleetWorld {
     }
 
     /// The stand-in's accounts.
-    pub(crate) fn books(&self) -> Books {
+    pub(crate) fn counters(&self) -> Counters {
         self.network.deliver_late();
-        self.upstream().books()
+        self.upstream().counters()
     }
 
     /// Freezes a raid.

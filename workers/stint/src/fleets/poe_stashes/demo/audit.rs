@@ -8,7 +8,7 @@ use stint_poe_stashes::look_ahead::Scan;
 use stint_poe_stashes::model::ChangeId;
 use stint_poe_stashes::page_file;
 use stint_poe_stashes::store::{PageKey, Realm};
-use stint_standins::poe_stashes::{Books, digest};
+use stint_standins::poe_stashes::{Counters, digest};
 
 use crate::fleets::poe_stashes::stores::Stores;
 
@@ -22,7 +22,7 @@ pub(super) struct Audit {
 }
 
 /// Walks the chain from the first page to the position, and compares each page with the bodies that were served for it.
-pub(super) async fn audit(stores: &Stores, books: &Books) -> anyhow::Result<Audit> {
+pub(super) async fn audit(stores: &Stores, books: &Counters) -> anyhow::Result<Audit> {
     let mut served: BTreeMap<&str, BTreeSet<u64>> = BTreeMap::new();
     for page in books.pages.iter().filter(|page| page.change_id != page.next_change_id) {
         served.entry(&page.change_id).or_default().insert(page.digest);

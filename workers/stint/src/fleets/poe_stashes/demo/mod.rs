@@ -188,8 +188,8 @@ impl DemoEnvironment {
         Ok(self.stores.chain.read().await?.map(|status| status.progress).unwrap_or_default())
     }
 
-    fn books(&self) -> stint_standins::poe_stashes::Books {
-        self.upstream.lock().unwrap_or_else(PoisonError::into_inner).books()
+    fn books(&self) -> stint_standins::poe_stashes::Counters {
+        self.upstream.lock().unwrap_or_else(PoisonError::into_inner).counters()
     }
 
     /// Describes where the results are and how to inspect them.

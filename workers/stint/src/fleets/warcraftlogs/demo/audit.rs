@@ -29,7 +29,7 @@ pub(super) async fn audit(
 ) -> anyhow::Result<Budget> {
     let (books, window) = {
         let upstream = environment.upstream.lock().unwrap_or_else(PoisonError::into_inner);
-        (upstream.books(), upstream.options().window)
+        (upstream.counters(), upstream.options().window)
     };
     let mut budget = Budget { refused_calls: books.refused_calls, ..Budget::default() };
     let (mut busy_limit, mut busy_spent) = (Points::ZERO, Points::ZERO);

@@ -12,7 +12,7 @@ use stint_core::points::Points;
 use stint_simulation::Fault;
 use stint_simulation::lambda::Usage;
 use stint_simulation::prices::{Prices, Used};
-use stint_standins::warcraftlogs::{Books, StandinKey, WindowBook};
+use stint_standins::warcraftlogs::{Counters, StandinKey, WindowCounters};
 use stint_warcraftlogs::budget::{Counted, REVIVE};
 use stint_warcraftlogs::store::Freshness;
 
@@ -36,7 +36,7 @@ pub(super) fn report(
     fleet.standin.wait_until_idle();
     let (books, options) = {
         let upstream = fleet.upstream.lock().unwrap_or_else(PoisonError::into_inner);
-        (upstream.books(), upstream.options().clone())
+        (upstream.counters(), upstream.options().clone())
     };
     if let Some(broken) = fleet.pool.violation() {
         bail!("the ledger broke its promise: {broken}");
@@ -86,7 +86,7 @@ pub(super) fn report(
 /// Fails if the ledger and the stand-in disagree. The ledger may only be short by the amount it reports itself: calls
 /// whose charge no reading has shown. With a setting that tries the last points of a window, the cost of the last call
 /// is unknown, because the upstream refuses to report it.
-fn check(fleet: &SimulatedFleet, key: &KeyStatus, books: &Books) -> anyhow::Result<()> {
+fn check(fleet: &SimulatedFleet, key: &KeyStatus, books: &Counters) -> anyhow::Result<()> {
     let (settings, windows) = (fleet.settings(), fleet.pool.history(&key.key));
     let spent: Points = windows.iter().map(|window| window.spent).sum::<Points>().saturating_add(key.spent);
     let tried = if settings.wcl_tail == Tail::Strict { 0 } else { windows.len() as u64 + 1 };
@@ -109,12 +109,12 @@ fn key_result(
     scenario: &Scenario,
     fleet: &SimulatedFleet,
     observed: &Observations,
-    books: &Books,
+    books: &Counters,
 ) -> KeyResult {
     let length = Duration::from_secs(fleet.settings().wcl_window_seconds);
     let end = after(fleet.started, scenario.hours);
     let book = books.keys.iter().find(|book| book.id == key.id);
-    let known: BTreeMap<Timestamp, WindowBook> =
+    let known: BTreeMap<Timestamp, WindowCounters> =
         book.into_iter().flat_map(|book| &book.windows).map(|window| (window.start, *window)).collect();
     let starts = std::iter::successors(Some(after(fleet.started, key.phase)), |start| Some(after(*start, length)));
     let windows = starts.take_while(|start| after(*start, length) <= end).map(|start| {
@@ -132,7 +132,7 @@ fn key_result(
 }
 
 /// Returns the totals over all whole windows, from the upstream's records.
-fn budget(keys: &[KeyResult], books: &Books) -> Budget {
+fn budget(keys: &[KeyResult], books: &Counters) -> Budget {
     let mut budget = Budget {
         spent: books.charged,
         overspent: books.overspent,
@@ -201,7 +201,7 @@ fn invocations(fleet: &SimulatedFleet) -> Invocations {
     Invocations { total, wasted: fleet.fetcher.usage().wasted }
 }
 
-fn capacity(scenario: &Scenario, books: &Books, completed: u64, window: Duration) -> Capacity {
+fn capacity(scenario: &Scenario, books: &Counters, completed: u64, window: Duration) -> Capacity {
     let windows_per_day = DAY.as_secs_f64() / window.as_secs_f64();
     let points_per_day = scenario.keys.iter().copied().sum::<Points>().to_float() * windows_per_day;
     let points_per_player = books.charged.to_float() / completed.max(1) as f64;
@@ -276,7 +276,7 @@ fn cloud(scenario: &Scenario, fleet: &SimulatedFleet) -> Cloud {
 }
 
 /// Returns the faults that occurred. The stand-in counts its own.
-fn faults(scenario: &Scenario, books: &Books) -> BTreeMap<&'static str, u64> {
+fn faults(scenario: &Scenario, books: &Counters) -> BTreeMap<&'static str, u64> {
     scenario.faults.count(Fault::ServerErrors, books.failed_calls);
     scenario.faults.count(Fault::RateLimits, books.rate_limited_calls);
     scenario.faults.happened()

@@ -212,7 +212,7 @@ fn options(scenario: &Scenario, settings: &Settings, started: Timestamp) -> Opti
     for (key, phase) in options.keys.iter_mut().zip(&scenario.phases) {
         key.phase = window * *phase / 1_000;
     }
-    Options { detail: Detail::Sparse, faults: UpstreamFaults { rate_limited, ..faults }, ..options }
+    Options { detail: Detail::Reduced, faults: UpstreamFaults { rate_limited, ..faults }, ..options }
 }
 
 /// Applies the scenario, and the settings that point a fleet at the stand-in. Nothing else differs from a real fleet.

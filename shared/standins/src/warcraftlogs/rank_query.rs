@@ -1,11 +1,11 @@
 //! The optional arguments of a query for ranks, beside raid and difficulty, and their effect on the numbers.
 
-use super::facts::Zone;
-use crate::draw::mix;
+use super::constants::Zone;
+use crate::random::mix;
 
 /// The optional arguments of a query for ranks. The default has none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Asking {
+pub struct RankQuery {
     /// The metric to rank by; the default is the one that fits the player.
     pub metric: Option<String>,
     /// A partition of the raid's time; the default is the latest. -1 means all of them.
@@ -23,7 +23,7 @@ pub struct Asking {
 /// The sizes of groups where the size is flexible.
 const FREE_SIZES: std::ops::RangeInclusive<i64> = 10..=30;
 
-impl Asking {
+impl RankQuery {
     /// Returns 0 if every argument has its default value. Any two other combinations have different values, and so
     /// different numbers.
     pub(crate) fn salt(&self, own_metric: &str, zone: &Zone) -> u64 {

@@ -3,11 +3,11 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::draw::mix;
+use crate::random::mix;
 
 /// Everything counted so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Books {
+pub struct Counters {
     /// All requests to any path, except those for these counters.
     pub requests: u64,
     /// Requests for a page, refused ones included.

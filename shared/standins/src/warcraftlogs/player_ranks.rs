@@ -2,12 +2,12 @@
 
 use serde::Serialize;
 
-use super::asking::Asking;
-use super::facts::{CLASSES, Zone, heals};
+use super::all_stars::TrueStars;
+use super::constants::{CLASSES, Zone, heals};
 use super::options::Detail;
 use super::population::Profile;
-use super::stars::TrueStars;
-use crate::draw::Draw;
+use super::rank_query::RankQuery;
+use crate::random::RandomSequence;
 
 /// No raid has more bosses.
 const MOST_ENCOUNTERS: usize = 12;
@@ -36,7 +36,7 @@ pub(crate) struct Kill {
 
 /// The kills of every boss of a raid, in the order of the raid.
 #[derive(Clone, Debug)]
-pub(crate) struct Standing {
+pub(crate) struct PlayerRanks {
     pub(crate) metric: Metric,
     kills: [Option<Kill>; MOST_ENCOUNTERS],
     detail: Detail,
@@ -98,42 +98,42 @@ pub struct TrueEncounter {
     pub key_level: Option<u32>,
 }
 
-impl Standing {
+impl PlayerRanks {
     /// Without a `draw`, the player takes no part.
     pub(crate) fn new(
         profile: &Profile,
         zone: &Zone,
         difficulty: u32,
-        asking: &Asking,
+        rank_query: &RankQuery,
         detail: Detail,
-        draw: Option<Draw>,
-    ) -> Standing {
+        draw: Option<RandomSequence>,
+    ) -> PlayerRanks {
         let specs = CLASSES[profile.class_id as usize - 1].specs;
         let own = if heals(profile.class_id, specs[profile.main_spec]) { "hps" } else { "dps" };
         // In dungeons every player is ranked by the keystone score.
         let own = if zone.has_keystones { "playerscore" } else { own };
-        let metric = match asking.metric.as_deref() {
+        let metric = match rank_query.metric.as_deref() {
             None | Some("default") => Metric::Default(own),
             Some(asked) => Metric::Asked(asked.to_owned()),
         };
-        let mut standing = Standing { metric, kills: [None; MOST_ENCOUNTERS], detail };
-        let Some(mut draw) = draw else { return standing };
-        let salt = asking.salt(own, zone);
+        let mut ranks = PlayerRanks { metric, kills: [None; MOST_ENCOUNTERS], detail };
+        let Some(mut draw) = draw else { return ranks };
+        let salt = rank_query.salt(own, zone);
         let progress = progress(zone.encounters.len() as u64, difficulty, profile.skill, &mut draw);
-        let told = standing.told(zone).min(progress as usize);
-        for kill in &mut standing.kills[..told] {
+        let listed = ranks.listed(zone).min(progress as usize);
+        for kill in &mut ranks.kills[..listed] {
             *kill = Some(Kill::drawn(profile, specs, salt, &mut draw));
         }
-        standing
+        ranks
     }
 
     /// Returns one entry for each boss of `zone` in the ranking.
     pub(crate) fn kills(&self, zone: &Zone) -> &[Option<Kill>] {
-        &self.kills[..self.told(zone)]
+        &self.kills[..self.listed(zone)]
     }
 
-    fn told(&self, zone: &Zone) -> usize {
-        if self.detail == Detail::Sparse { 1 } else { zone.encounters.len() }
+    fn listed(&self, zone: &Zone) -> usize {
+        if self.detail == Detail::Reduced { 1 } else { zone.encounters.len() }
     }
 
     /// Whether the ranking has all-star points.
@@ -179,15 +179,15 @@ impl Standing {
     }
 }
 
-impl Standing {
+impl PlayerRanks {
     fn stars(&self, zone: &Zone, partition: i64) -> Vec<TrueStars> {
         self.specs(zone).iter().map(|spec| spec.true_stars(partition)).collect()
     }
 }
 
 impl Kill {
-    fn drawn(profile: &Profile, specs: &'static [&'static str], salt: u64, draw: &mut Draw) -> Kill {
-        let mut numbers = Draw::of(draw.bits(), crate::draw::Stream::Standing, salt);
+    fn drawn(profile: &Profile, specs: &'static [&'static str], salt: u64, draw: &mut RandomSequence) -> Kill {
+        let mut numbers = RandomSequence::of(draw.bits(), crate::random::Purpose::Ranks, salt);
         let spec = if numbers.per_mille(850) { profile.main_spec } else { numbers.below(specs.len() as u64) as usize };
         let best = best(profile.skill, &mut numbers);
         let kills = numbers.within(1, 40) as u32;
@@ -208,7 +208,7 @@ impl Kill {
 }
 
 /// Returns the number of bosses with a kill: nearly all in normal, few in mythic.
-fn progress(encounters: u64, difficulty: u32, skill: u32, draw: &mut Draw) -> u64 {
+fn progress(encounters: u64, difficulty: u32, skill: u32, draw: &mut RandomSequence) -> u64 {
     let least = match difficulty {
         5 => 1,
         4 => encounters / 2,
@@ -220,7 +220,7 @@ fn progress(encounters: u64, difficulty: u32, skill: u32, draw: &mut Draw) -> u6
 }
 
 /// Returns a percentile near the player's own; occasionally exactly 100, and occasionally with few digits.
-fn best(skill: u32, draw: &mut Draw) -> u32 {
+fn best(skill: u32, draw: &mut RandomSequence) -> u32 {
     let around = i64::from(skill) * 100_000 + draw.below(40_000_000) as i64 - 15_000_000;
     let exact = around.clamp(0, WHOLE);
     let coarse = draw.per_mille(60);

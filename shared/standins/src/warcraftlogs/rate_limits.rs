@@ -52,16 +52,16 @@ impl Bucket {
 
 /// The rate limit of the site: a client that reads too fast is banned for a while.
 #[derive(Debug)]
-pub(crate) struct Door {
+pub(crate) struct SiteLimiter {
     bucket: Option<Bucket>,
     ban: Ban,
     closed_until: Timestamp,
     pub(crate) bans: u64,
 }
 
-impl Door {
-    pub(crate) fn new(rate: Option<Rate>, ban: Ban, now: Timestamp) -> Door {
-        Door { bucket: rate.map(|rate| Bucket::full(rate, now)), ban, closed_until: Timestamp::MIN, bans: 0 }
+impl SiteLimiter {
+    pub(crate) fn new(rate: Option<Rate>, ban: Ban, now: Timestamp) -> SiteLimiter {
+        SiteLimiter { bucket: rate.map(|rate| Bucket::full(rate, now)), ban, closed_until: Timestamp::MIN, bans: 0 }
     }
 
     /// Returns whether a page may be read now.
@@ -103,10 +103,10 @@ mod tests {
     #[test]
     fn a_ban_ends_by_itself() {
         let ban = Ban { duration: SECOND * 60, form: BanForm::Challenge };
-        let mut door = Door::new(Some(RATE), ban, at(0));
-        assert_eq!([door.open(at(0)), door.open(at(1)), door.open(at(2))], [true, true, false]);
-        assert!(!door.open(at(60_001)));
-        assert!(door.open(at(60_002)));
-        assert_eq!(door.bans, 1);
+        let mut site_limiter = SiteLimiter::new(Some(RATE), ban, at(0));
+        assert_eq!([site_limiter.open(at(0)), site_limiter.open(at(1)), site_limiter.open(at(2))], [true, true, false]);
+        assert!(!site_limiter.open(at(60_001)));
+        assert!(site_limiter.open(at(60_002)));
+        assert_eq!(site_limiter.bans, 1);
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use stint_standins::warcraftlogs::{Asking, Narrowed, Options, Shares};
+use stint_standins::warcraftlogs::{Options, RankQuery, Shares, TableFilters};
 
 use crate::client::{Client, body};
 
@@ -21,21 +21,21 @@ fn every_argument_changes_the_ranks_and_the_truth_knows_it() {
     let mut client = client();
     let population = client.population();
     let id = population.discoverable(&[(28, 4)])[0];
-    let asked = |asking: Asking| population.true_ranks_asked(id, 28, 4, &asking).expect("a character");
+    let asked = |query: RankQuery| population.true_ranks_for(id, 28, 4, &query).expect("a character");
     let mut seen = BTreeSet::new();
-    for (arguments, asking) in [
-        ("", Asking::default()),
-        (", metric: hps", Asking { metric: Some("hps".into()), ..Asking::default() }),
-        (", metric: dps", Asking { metric: Some("dps".into()), ..Asking::default() }),
-        (", partition: 1", Asking { partition: Some(1), ..Asking::default() }),
-        (", partition: -1", Asking { partition: Some(-1), ..Asking::default() }),
-        (", size: 25", Asking { size: Some(25), ..Asking::default() }),
-        (", byBracket: true", Asking { by_bracket: true, ..Asking::default() }),
-        (", compare: Parses", Asking { parses: true, ..Asking::default() }),
-        (", timeframe: Today", Asking { today: true, ..Asking::default() }),
+    for (arguments, query) in [
+        ("", RankQuery::default()),
+        (", metric: hps", RankQuery { metric: Some("hps".into()), ..RankQuery::default() }),
+        (", metric: dps", RankQuery { metric: Some("dps".into()), ..RankQuery::default() }),
+        (", partition: 1", RankQuery { partition: Some(1), ..RankQuery::default() }),
+        (", partition: -1", RankQuery { partition: Some(-1), ..RankQuery::default() }),
+        (", size: 25", RankQuery { size: Some(25), ..RankQuery::default() }),
+        (", byBracket: true", RankQuery { by_bracket: true, ..RankQuery::default() }),
+        (", compare: Parses", RankQuery { parses: true, ..RankQuery::default() }),
+        (", timeframe: Today", RankQuery { today: true, ..RankQuery::default() }),
     ] {
         let answer = rankings(&mut client, id, &format!("zoneID: 28, difficulty: 4{arguments}"));
-        let truth = asked(asking);
+        let truth = asked(query);
         assert_eq!(answer["bestPerformanceAverage"].as_f64(), truth.best, "{arguments}");
         assert_eq!(answer["allStars"][0]["points"].as_f64(), Some(truth.all_stars[0].points), "{arguments}");
         seen.insert(answer["bestPerformanceAverage"].to_string());
@@ -91,7 +91,7 @@ fn raids_and_servers_are_described_for_a_price() {
     assert_eq!(world["a"]["partitions"][1], json!({"id": 2, "name": "Patch 2", "default": true}));
     assert_eq!((&world["s"]["name"], &world["t"]), (&json!("Kazzak"), &Value::Null));
     assert_eq!(world["all"].as_array().map(Vec::len), Some(4));
-    assert_eq!(client.upstream.books().charged.to_float(), 6.0);
+    assert_eq!(client.upstream.counters().charged.to_float(), 6.0);
     client.upstream.freeze(28);
     assert_eq!(client.query("{ worldData { zone(id: 28) { frozen } } }")["data"]["worldData"]["zone"]["frozen"], true);
 }
@@ -102,11 +102,11 @@ fn a_narrowed_table_shows_some_of_the_players() {
     let population = client.population();
     let all: BTreeSet<u64> = population.discoverable(&[(26, 4)]).into_iter().collect();
     for (path, narrowed) in [
-        ("26/hps/-1/4/10/5/Any/Any/0/0/0/0/0", Narrowed { healers: Some(true), ..Narrowed::all(4) }),
-        ("26/playerspeed/-1/4/25/5/Any/Any/0/0/0/0/0", Narrowed { size: 25, ..Narrowed::all(4) }),
-        ("26/playerspeed/-1/4/10/2/Any/Any/0/0/0/0/0", Narrowed { partition: 2, ..Narrowed::all(4) }),
-        ("26/playerspeed/-1/4/10/5/Any/Any/0/0/2/0/0", Narrowed { region: 2, ..Narrowed::all(4) }),
-        ("26/playerspeed/-1/4/10/5/Any/Any/0/1/0/0/0", Narrowed { server: 1, ..Narrowed::all(4) }),
+        ("26/hps/-1/4/10/5/Any/Any/0/0/0/0/0", TableFilters { healers: Some(true), ..TableFilters::all(4) }),
+        ("26/playerspeed/-1/4/25/5/Any/Any/0/0/0/0/0", TableFilters { size: 25, ..TableFilters::all(4) }),
+        ("26/playerspeed/-1/4/10/2/Any/Any/0/0/0/0/0", TableFilters { partition: 2, ..TableFilters::all(4) }),
+        ("26/playerspeed/-1/4/10/5/Any/Any/0/0/2/0/0", TableFilters { region: 2, ..TableFilters::all(4) }),
+        ("26/playerspeed/-1/4/10/5/Any/Any/0/1/0/0/0", TableFilters { server: 1, ..TableFilters::all(4) }),
     ] {
         let expected = population.discoverable_in(26, 4, narrowed);
         assert!(!expected.is_empty() && expected.len() < all.len(), "{path}");

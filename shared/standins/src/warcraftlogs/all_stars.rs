@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::facts::Zone;
-use super::standing::{Kill, Standing};
+use super::constants::Zone;
+use super::player_ranks::{Kill, PlayerRanks};
 
 /// The most all-star points for one boss: those of a percentile of 100.
 pub(crate) const POINTS_PER_BOSS: u64 = 120;
@@ -18,12 +18,13 @@ pub struct TrueStars {
     /// The points.
     pub points: f64,
     /// The ranks; `None` while the percentile is not final.
-    pub places: Option<Places>,
+    #[serde(rename = "places")]
+    pub ranks: Option<Ranks>,
 }
 
 /// Ranks among all ranked players.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Places {
+pub struct Ranks {
     /// In the world.
     pub world: u64,
     /// In the region.
@@ -46,12 +47,12 @@ impl Kill {
     }
 
     /// Returns the ranks among `total` players.
-    pub(crate) fn places(&self, total: u32) -> Places {
+    pub(crate) fn ranks(&self, total: u32) -> Ranks {
         let better = u64::from(100_000_000 - self.best) * u64::from(total) / 100_000_000;
         let world = better + 1;
         // Some servers have no ranking of their own.
         let server = (!self.fastest.is_multiple_of(29)).then(|| world.div_ceil(40));
-        Places { world, region: world.div_ceil(3), server }
+        Ranks { world, region: world.div_ceil(3), server }
     }
 
     pub(crate) fn true_stars(&self, partition: i64) -> TrueStars {
@@ -59,7 +60,7 @@ impl Kill {
             spec: None,
             partition: if self.locked_in { partition } else { 0 },
             points: self.points() as f64 / 100.0,
-            places: self.locked_in.then(|| self.places(self.total)),
+            ranks: self.locked_in.then(|| self.ranks(self.total)),
         }
     }
 }
@@ -75,12 +76,12 @@ impl OfSpec<'_> {
             spec: Some(self.first.spec.to_owned()),
             partition,
             points: self.points as f64 / 1000.0,
-            places: Some(self.first.places(self.total())),
+            ranks: Some(self.first.ranks(self.total())),
         }
     }
 }
 
-impl Standing {
+impl PlayerRanks {
     /// Returns one entry for each spec with a kill, in the order of the bosses.
     pub(crate) fn specs(&self, zone: &Zone) -> Vec<OfSpec<'_>> {
         let mut specs: Vec<OfSpec<'_>> = Vec::new();

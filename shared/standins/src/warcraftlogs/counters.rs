@@ -6,9 +6,9 @@ use stint_core::points::Points;
 
 /// Everything counted so far.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Books {
+pub struct Counters {
     /// By key, in the order of the options.
-    pub keys: Vec<KeyBook>,
+    pub keys: Vec<KeyCounters>,
     /// Points charged to all keys in all windows.
     pub charged: Points,
     /// Points charged beyond a limit.
@@ -32,7 +32,7 @@ pub struct Books {
     /// Ranking pages read, by zone, difficulty and page, ascending.
     pub pages: Vec<PageReads>,
     /// Sections answered: the ranks of one character in one raid and difficulty. Like the next two, zero unless
-    /// [`super::SectionFaults::counted`].
+    /// [`super::SectionFaults::counts_sections`].
     #[serde(default)]
     pub sections: u64,
     /// Repeated answers of a section.
@@ -45,16 +45,16 @@ pub struct Books {
 
 /// The windows of one key.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct KeyBook {
+pub struct KeyCounters {
     /// The client id.
     pub id: String,
     /// The windows in which a call with this key arrived, oldest first.
-    pub windows: Vec<WindowBook>,
+    pub windows: Vec<WindowCounters>,
 }
 
 /// One window of one key.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct WindowBook {
+pub struct WindowCounters {
     /// When it began.
     pub start: Timestamp,
     /// When it ends.
@@ -84,7 +84,7 @@ pub struct PageReads {
     pub reads: u32,
 }
 
-impl Books {
+impl Counters {
     /// Returns how often a ranking page was served.
     pub fn page_reads(&self, zone: u32, difficulty: u32, page: u32) -> u32 {
         let wanted = (zone, difficulty, page);

@@ -17,7 +17,7 @@ const STATES: HeaderName = HeaderName::from_static("x-rate-limit-ip-state");
 
 /// The requests of one address.
 #[derive(Debug)]
-pub(super) struct Gate {
+pub(super) struct RateLimiter {
     policy: String,
     counting: Counting,
     started: Timestamp,
@@ -32,11 +32,11 @@ struct Counted {
     restricted_until: Timestamp,
 }
 
-impl Gate {
-    pub(super) fn new(policy: String, windows: &[Window], counting: Counting, started: Timestamp) -> Gate {
+impl RateLimiter {
+    pub(super) fn new(policy: String, windows: &[Window], counting: Counting, started: Timestamp) -> RateLimiter {
         let counted =
             |window: &Window| Counted { window: *window, hits: VecDeque::new(), restricted_until: Timestamp::MIN };
-        Gate { policy, counting, started, windows: windows.iter().map(counted).collect() }
+        RateLimiter { policy, counting, started, windows: windows.iter().map(counted).collect() }
     }
 
     /// Counts a request in any case. Returns whether it may be answered.
@@ -104,41 +104,44 @@ fn whole_seconds(duration: Duration) -> u64 {
 mod tests {
     use super::*;
 
-    fn gate(windows: &[Window], counting: Counting) -> Gate {
-        Gate::new("policy".to_owned(), windows, counting, Timestamp::UNIX_EPOCH)
+    fn rate_limiter(windows: &[Window], counting: Counting) -> RateLimiter {
+        RateLimiter::new("policy".to_owned(), windows, counting, Timestamp::UNIX_EPOCH)
     }
 
     fn at(millis: u64) -> Timestamp {
         after(Timestamp::UNIX_EPOCH, Duration::from_millis(millis))
     }
 
-    fn announced(gate: &Gate, now: Timestamp, name: &str) -> String {
+    fn announced(rate_limiter: &RateLimiter, now: Timestamp, name: &str) -> String {
         let mut headers = HeaderMap::new();
-        gate.announce(now, &mut headers);
+        rate_limiter.announce(now, &mut headers);
         headers.get(name).map(|value| value.to_str().expect("text").to_owned()).unwrap_or_default()
     }
 
     #[test]
     fn a_sliding_window_counts_the_period_before_each_request() {
-        let mut gate = gate(&[Window::of(2, 1, 60)], Counting::Sliding);
-        assert_eq!([0, 900, 1000, 1899].map(|millis| gate.admit(at(millis))), [true, true, true, false]);
-        assert_eq!(announced(&gate, at(1899), "x-rate-limit-ip"), "2:1:60");
-        assert_eq!(announced(&gate, at(1899), "x-rate-limit-ip-state"), "3:1:60");
-        assert_eq!(announced(&gate, at(1899), "retry-after"), "60");
-        assert!(!gate.admit(at(61_898)));
-        assert!(gate.admit(at(61_899)));
+        let mut rate_limiter = rate_limiter(&[Window::of(2, 1, 60)], Counting::Sliding);
+        assert_eq!([0, 900, 1000, 1899].map(|millis| rate_limiter.admit(at(millis))), [true, true, true, false]);
+        assert_eq!(announced(&rate_limiter, at(1899), "x-rate-limit-ip"), "2:1:60");
+        assert_eq!(announced(&rate_limiter, at(1899), "x-rate-limit-ip-state"), "3:1:60");
+        assert_eq!(announced(&rate_limiter, at(1899), "retry-after"), "60");
+        assert!(!rate_limiter.admit(at(61_898)));
+        assert!(rate_limiter.admit(at(61_899)));
     }
 
     #[test]
     fn a_fixed_window_forgets_at_its_edge() {
-        let mut gate = gate(&[Window::of(2, 1, 60)], Counting::Fixed);
-        assert_eq!([900, 999, 1000, 1001, 1999].map(|millis| gate.admit(at(millis))), [true, true, true, true, false]);
+        let mut rate_limiter = rate_limiter(&[Window::of(2, 1, 60)], Counting::Fixed);
+        assert_eq!(
+            [900, 999, 1000, 1001, 1999].map(|millis| rate_limiter.admit(at(millis))),
+            [true, true, true, true, false]
+        );
     }
 
     #[test]
     fn every_window_binds() {
-        let mut gate = gate(&[Window::of(2, 1, 60), Window::of(3, 10, 300)], Counting::Sliding);
-        assert_eq!([0, 1000, 2000, 3000].map(|millis| gate.admit(at(millis))), [true, true, true, false]);
-        assert_eq!(announced(&gate, at(3000), "x-rate-limit-ip-state"), "1:1:0,4:10:300");
+        let mut rate_limiter = rate_limiter(&[Window::of(2, 1, 60), Window::of(3, 10, 300)], Counting::Sliding);
+        assert_eq!([0, 1000, 2000, 3000].map(|millis| rate_limiter.admit(at(millis))), [true, true, true, false]);
+        assert_eq!(announced(&rate_limiter, at(3000), "x-rate-limit-ip-state"), "1:1:0,4:10:300");
     }
 }

@@ -2,13 +2,13 @@
 //!
 //! Nothing is stored, so a million players cost no memory, and the order of the requests does not change the values.
 
-/// The purpose of a value. Two streams never share values.
+/// The purpose of a value. Two purposes never share values.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Stream {
+pub(crate) enum Purpose {
     /// The fixed properties of a player.
     Profile = 1,
     /// The kills of a player in one raid and difficulty.
-    Standing = 2,
+    Ranks = 2,
     /// The hidden cost of an alias.
     Cost = 3,
     /// The order of a ranking.
@@ -33,15 +33,15 @@ pub(crate) enum Stream {
 
 /// A sequence of values for one subject (SplitMix64).
 #[derive(Clone, Debug)]
-pub(crate) struct Draw(u64);
+pub(crate) struct RandomSequence(u64);
 
 const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
 
-impl Draw {
+impl RandomSequence {
     /// Returns the sequence of `subject`.
-    pub(crate) fn of(seed: u64, stream: Stream, subject: u64) -> Draw {
-        let salted = mix(seed ^ (stream as u64).wrapping_mul(0xD6E8_FEB8_6659_FD93));
-        Draw(mix(salted ^ subject.wrapping_mul(GOLDEN)))
+    pub(crate) fn of(seed: u64, purpose: Purpose, subject: u64) -> RandomSequence {
+        let salted = mix(seed ^ (purpose as u64).wrapping_mul(0xD6E8_FEB8_6659_FD93));
+        RandomSequence(mix(salted ^ subject.wrapping_mul(GOLDEN)))
     }
 
     /// Returns the next 64 bits.
@@ -96,15 +96,15 @@ mod tests {
 
     #[test]
     fn the_same_subject_draws_the_same_values() {
-        let (mut one, mut other) = (Draw::of(7, Stream::Cost, 3), Draw::of(7, Stream::Cost, 3));
+        let (mut one, mut other) = (RandomSequence::of(7, Purpose::Cost, 3), RandomSequence::of(7, Purpose::Cost, 3));
         assert_eq!([one.bits(), one.bits()], [other.bits(), other.bits()]);
-        assert_ne!(Draw::of(7, Stream::Cost, 4).bits(), Draw::of(7, Stream::Order, 4).bits());
+        assert_ne!(RandomSequence::of(7, Purpose::Cost, 4).bits(), RandomSequence::of(7, Purpose::Order, 4).bits());
     }
 
     #[test]
     fn a_weighted_index_follows_the_weights() {
         let summed = sums([900, 0, 100]);
-        let mut draw = Draw::of(1, Stream::Profile, 0);
+        let mut draw = RandomSequence::of(1, Purpose::Profile, 0);
         let mut counts = [0; 3];
         (0..10_000).for_each(|_| counts[draw.weighted(&summed)] += 1);
         assert_eq!(counts[1], 0);
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn a_range_holds_both_ends() {
-        let mut draw = Draw::of(1, Stream::Profile, 1);
+        let mut draw = RandomSequence::of(1, Purpose::Profile, 1);
         let drawn: std::collections::BTreeSet<u64> = (0..200).map(|_| draw.within(2, 5)).collect();
         assert_eq!(drawn, [2, 3, 4, 5].into());
     }
