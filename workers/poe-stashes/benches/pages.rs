@@ -19,7 +19,7 @@ use stint_poe_stashes::look_ahead::{Peek, Peeked, Scan};
 use stint_poe_stashes::model::ChangeId;
 use stint_poe_stashes::page_file::{Compressor, Label, read};
 use stint_poe_stashes::store::{Index, Objects, Realm, SqliteIndex};
-use stint_poe_stashes::writer::{Incoming, write};
+use stint_poe_stashes::writer::{PageToStore, write};
 use stint_standins::poe_stashes::Options;
 use stint_standins::{PoeStashes, Upstream};
 
@@ -174,7 +174,7 @@ fn store(pages: &[Bytes], objects: &Objects, round: usize) {
         let pieces: Vec<_> = page.chunks(PIECE).map(|piece| Ok(page.slice_ref(piece))).collect();
         let body = Body::new(futures::stream::iter(pieces), "bench".to_owned(), usize::MAX);
         let label = label(round * 1_000_000 + number);
-        let incoming = Incoming { label, header: None, first: Vec::new(), body };
+        let incoming = PageToStore { label, header: None, first: Vec::new(), body };
         let written = block_on(write(incoming, objects, &*queue));
         assert!(written.is_ok_and(|written| written.put == Some(stint_poe_stashes::store::Put::Stored)));
     }

@@ -29,7 +29,7 @@ const SCOPE: &str = "service:psapi";
 /// a slow connection.
 pub const PAGE_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// A page of the river. The client itself does not retry, because the reaction depends on the failure ([`failure`]),
+/// A page of the river. The client itself does not retry, because the reaction depends on the failure ([`reaction`]),
 /// and the lease must be renewed meanwhile.
 const PAGE: RetryPolicy = RetryPolicy {
     operation: "stash page",
@@ -62,7 +62,7 @@ pub struct Api {
 
 /// An answer whose body is still in transit.
 #[derive(Debug)]
-pub struct OpenPage {
+pub struct PageResponse {
     /// The next change id, if the header has it.
     pub header: Option<ChangeId>,
     /// When the head of the answer arrived.
@@ -73,7 +73,7 @@ pub struct OpenPage {
 
 /// The answer of the head's endpoint.
 #[derive(Deserialize)]
-struct Head {
+struct HeadAnswer {
     psapi: ChangeId,
 }
 
@@ -92,7 +92,7 @@ pub enum RiverError {
         reason: String,
     },
     /// Not sent: the circuit breaker reports that the upstream is down.
-    #[error("{upstream} is down since {since}, and is asked again in {} s: {reason}", delay.as_secs())]
+    #[error("{upstream} has been down since {since}, next probe in {} s: {reason}", delay.as_secs())]
     Down {
         /// The upstream's name at the breaker.
         upstream: String,
@@ -145,7 +145,7 @@ impl Api {
     }
 
     /// Requests the page of `id` as soon as the rate limits allow, and returns when its headers have arrived.
-    pub async fn page(&self, id: ChangeId) -> Result<OpenPage, RiverError> {
+    pub async fn page(&self, id: ChangeId) -> Result<PageResponse, RiverError> {
         if let Some(opens_at) = self.opens_at().filter(|_| !self.guards.pages.is_closed()) {
             // The rate limits may delay a probe for longer than the breaker waits for its result.
             self.clock.sleep_until(opens_at).await;
@@ -153,7 +153,7 @@ impl Api {
         guarded(&self.guards.pages, &*self.clock, |pass| self.open_page(pass, id)).await
     }
 
-    async fn open_page(&self, pass: Pass, id: ChangeId) -> Result<OpenPage, RiverError> {
+    async fn open_page(&self, pass: Pass, id: ChangeId) -> Result<PageResponse, RiverError> {
         let mut request = http::Request::new(Bytes::new());
         request.extensions_mut().insert(pass);
         *request.uri_mut() = self.page_uri(id);
@@ -167,7 +167,7 @@ impl Api {
                 None
             }
         });
-        Ok(OpenPage { header, answered_at: self.clock.now(), body: answer.body })
+        Ok(PageResponse { header, answered_at: self.clock.now(), body: answer.body })
     }
 
     /// Returns the current head of the river. Needs no token.
@@ -180,7 +180,7 @@ impl Api {
         let mut request = http::Request::new(Bytes::new());
         *request.uri_mut() = self.head.clone();
         let answer = self.client.send(request, &HEAD).await?.success()?;
-        let head: Result<Head, _> = serde_json::from_slice(&answer.body);
+        let head: Result<HeadAnswer, _> = serde_json::from_slice(&answer.body);
         head.map(|head| head.psapi).map_err(|error| RiverError::NoHead { host: answer.host, reason: error.to_string() })
     }
 
@@ -221,7 +221,7 @@ impl Api {
     pub fn restore(&self, memory: &serde_json::Value) {
         match (self.client.limits(), serde_json::from_value(memory.clone())) {
             (Some(limits), Ok(memory)) => limits.restore(&memory),
-            (_, Err(error)) => tracing::warn!(%error, "what was kept of the rate limits cannot be read: {error}"),
+            (_, Err(error)) => tracing::warn!(%error, "could not read the stored state of the pacer: {error}"),
             (None, _) => {}
         }
     }
@@ -234,7 +234,7 @@ impl Api {
 
 impl RiverError {
     /// Whether all requests from this address must wait.
-    pub fn is_refusal_for_haste(&self) -> bool {
+    pub fn is_rate_limit(&self) -> bool {
         matches!(self, RiverError::Http(HttpError::RateLimited(_) | HttpError::Token(TokenError::RateLimited(_))))
     }
 
@@ -246,7 +246,7 @@ impl RiverError {
 
 /// The reaction to a failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Failure {
+pub enum Reaction {
     /// Temporary: retry after a while.
     Wait {
         /// How long.
@@ -262,47 +262,49 @@ pub enum Failure {
 }
 
 /// Returns the reaction to the `failures`th failure in a row (from 1).
-pub fn failure(error: &RiverError, failures: u32) -> Failure {
+pub fn reaction(error: &RiverError, failures: u32) -> Reaction {
     match error {
-        RiverError::Http(error) => http_failure(error, failures),
-        RiverError::NoHead { .. } => wait(doubled(2, 30, failures), error),
-        RiverError::Down { delay, .. } => wait(*delay, error),
+        RiverError::Http(error) => http_reaction(error, failures),
+        RiverError::NoHead { .. } => retry(doubled(2, 30, failures), error),
+        RiverError::Down { delay, .. } => retry(*delay, error),
     }
 }
 
-fn http_failure(error: &HttpError, failures: u32) -> Failure {
+fn http_reaction(error: &HttpError, failures: u32) -> Reaction {
     match error {
-        HttpError::RateLimited(limited) => wait(limited.retry_after.unwrap_or(UNSAID), error),
-        HttpError::Token(TokenError::RateLimited(limited)) => wait(limited.retry_after.unwrap_or(UNSAID), error),
-        HttpError::Token(TokenError::Failed { error, .. }) => http_failure(error, failures),
-        HttpError::Token(TokenError::Malformed { .. }) => wait(doubled(10, 60, failures), error),
-        HttpError::Transport(_) => wait(doubled(2, 30, failures), error),
+        HttpError::RateLimited(limited) => retry(limited.retry_after.unwrap_or(DEFAULT_RETRY_AFTER), error),
+        HttpError::Token(TokenError::RateLimited(limited)) => {
+            retry(limited.retry_after.unwrap_or(DEFAULT_RETRY_AFTER), error)
+        }
+        HttpError::Token(TokenError::Failed { error, .. }) => http_reaction(error, failures),
+        HttpError::Token(TokenError::Malformed { .. }) => retry(doubled(10, 60, failures), error),
+        HttpError::Transport(_) => retry(doubled(2, 30, failures), error),
         HttpError::Status { status, retry_after, .. } if status.is_server_error() => {
             let delay = match status.as_u16() {
                 502 => Duration::from_secs(2),
                 503 => doubled(30, 60, failures),
                 _ => doubled(10, 60, failures),
             };
-            wait(retry_after.map_or(delay, |asked| asked.max(delay)), error)
+            retry(retry_after.map_or(delay, |asked| asked.max(delay)), error)
         }
         _ => stop(error),
     }
 }
 
 /// The wait after a 429 that names none.
-const UNSAID: Duration = Duration::from_secs(60);
+const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(60);
 
 /// Returns `first` seconds, doubled with each further failure, up to `longest`.
 fn doubled(first: u64, longest: u64, failures: u32) -> Duration {
     Duration::from_secs(first.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(longest))
 }
 
-fn wait(delay: Duration, error: &(impl std::fmt::Display + ?Sized)) -> Failure {
-    Failure::Wait { delay, reason: error.to_string() }
+fn retry(delay: Duration, error: &(impl std::fmt::Display + ?Sized)) -> Reaction {
+    Reaction::Retry { delay, reason: error.to_string() }
 }
 
-fn stop(error: &HttpError) -> Failure {
-    Failure::Stop { reason: error.to_string() }
+fn stop(error: &HttpError) -> Reaction {
+    Reaction::Stop { reason: error.to_string() }
 }
 
 #[cfg(test)]
@@ -319,9 +321,9 @@ mod tests {
     }
 
     fn seconds(error: &RiverError, failures: u32) -> Option<u64> {
-        match failure(error, failures) {
-            Failure::Wait { delay, .. } => Some(delay.as_secs()),
-            Failure::Stop { .. } => None,
+        match reaction(error, failures) {
+            Reaction::Retry { delay, .. } => Some(delay.as_secs()),
+            Reaction::Stop { .. } => None,
         }
     }
 
@@ -332,7 +334,8 @@ mod tests {
         assert_eq!([1, 2, 9].map(|failures| seconds(&status(500, None), failures)), [Some(10), Some(20), Some(60)]);
         assert_eq!(seconds(&status(503, Some(300)), 1), Some(300));
         let host = String::from("api.example");
-        let limited = HttpError::RateLimited(RateLimited { host: host.clone(), retry_after: Some(UNSAID) });
+        let limited =
+            HttpError::RateLimited(RateLimited { host: host.clone(), retry_after: Some(DEFAULT_RETRY_AFTER) });
         assert_eq!(seconds(&limited.into(), 1), Some(60));
         let away = HttpError::Transport(TransportError::Unreachable { host, reason: "refused".into() }).into();
         assert_eq!([1, 2, 9].map(|failures| seconds(&away, failures)), [Some(2), Some(4), Some(30)]);

@@ -30,7 +30,7 @@ pub struct Settings {
     #[arg(long, env = "POE_CONTACT")]
     pub poe_contact: Option<String>,
 
-    /// The river of public stashes. The realm and `?id=` are appended.
+    /// The address of the public stash API. The realm and `?id=` are appended.
     #[arg(long, env = "POE_API_URL", default_value = "https://api.pathofexile.com/public-stash-tabs")]
     pub poe_api_url: Url,
 
@@ -43,7 +43,7 @@ pub struct Settings {
     #[arg(long, env = "POE_HEAD_URL", default_value = "https://www.pathofexile.com/api/trade/data/change-ids")]
     pub poe_head_url: Url,
 
-    /// Which of the three rivers to follow.
+    /// The realm of the river to follow.
     #[arg(long, env = "POE_REALM", value_enum, default_value_t = Realm::Pc)]
     pub poe_realm: Realm,
 
@@ -110,9 +110,9 @@ impl FromStr for Start {
             "head" => Start::Head,
             "tail" => Start::Tail,
             "beginning" => Start::Beginning,
-            id => {
-                Start::At(id.parse().map_err(|error| format!("it is head, tail, beginning, or a change id: {error}"))?)
-            }
+            id => Start::At(
+                id.parse().map_err(|error| format!("expected head, tail, beginning, or a change id: {error}"))?,
+            ),
         })
     }
 }
@@ -137,7 +137,7 @@ impl FromStr for Blobs {
     fn from_str(text: &str) -> Result<Blobs, String> {
         let Some(place) = text.strip_prefix("s3://") else {
             if text.is_empty() || text.contains("://") {
-                return Err("it is a folder, or s3://bucket/prefix".into());
+                return Err("expected a folder, or s3://bucket/prefix".into());
             }
             return Ok(Blobs::Folder(text.into()));
         };
@@ -168,12 +168,12 @@ impl Settings {
 
     /// Returns the user agent `OAuth client/version (contact: address)`, which the upstream requires in every request.
     pub fn user_agent(&self) -> Result<String, String> {
-        let missing = |variable: &str, what: &str| format!("{variable} is not set: the upstream wants to know {what}");
+        let missing = |variable: &str, what: &str| format!("{variable} is not set: the upstream requires {what}");
         let plain = |text: &&str| !text.is_empty() && text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
         let id = self.poe_client_id.as_deref().filter(plain);
-        let id = id.ok_or_else(|| missing("POE_CLIENT_ID", "which client asks, in plain letters"))?;
+        let id = id.ok_or_else(|| missing("POE_CLIENT_ID", "the id of the client, in ASCII characters"))?;
         let contact = self.poe_contact.as_deref().filter(plain);
-        let contact = contact.ok_or_else(|| missing("POE_CONTACT", "whom to write to, such as you@example.org"))?;
+        let contact = contact.ok_or_else(|| missing("POE_CONTACT", "a contact address, such as you@example.org"))?;
         Ok(format!("OAuth {id}/{} (contact: {contact}) stint", env!("CARGO_PKG_VERSION")))
     }
 
@@ -257,7 +257,7 @@ mod tests {
         assert_eq!(settings(&[]).poe_start, Start::Tail);
         assert_eq!("1-2-3-4-5".parse(), Ok(Start::At("1-2-3-4-5".parse().unwrap())));
         let error = "1-2-3".parse::<Start>().unwrap_err();
-        assert!(error.starts_with("it is head, tail, beginning, or a change id: '1-2-3' has 3 parts"), "{error}");
+        assert!(error.starts_with("expected head, tail, beginning, or a change id: '1-2-3' has 3 parts"), "{error}");
     }
 
     #[test]

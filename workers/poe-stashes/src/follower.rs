@@ -23,10 +23,10 @@ use stint_core::ports::{Delivery, PortResult, Queue};
 use stint_core::worker::{Disposition, Event, Invocation, MessageException, Outcome};
 use stint_core::worker::{QueueTrigger, Trigger, Worker, WorkerError, WorkerSpec};
 
-use crate::chase::{Chase, End};
-use crate::client::{Api, Failure};
+use crate::chain_run::{ChainRun, RunEnd};
+use crate::client::{Api, Reaction};
 use crate::config::{Settings, Start};
-use crate::message::{Baton, CHAIN_QUEUE, message};
+use crate::message::{CHAIN_QUEUE, ContinueChain, message};
 use crate::model::ChangeId;
 use crate::start::{NotFound, Search};
 use crate::store::{Chain, Claim, Pages, Progress, Realm, Stopped};
@@ -50,7 +50,7 @@ pub struct FollowerPorts {
     /// The store of pages.
     pub pages: Arc<dyn Pages>,
     /// The chain's own queue, for the continuation message.
-    pub baton: Arc<dyn Queue>,
+    pub chain_queue: Arc<dyn Queue>,
     /// The queue of stored pages.
     pub stored: Arc<dyn Queue>,
 }
@@ -82,7 +82,7 @@ impl From<&Settings> for FollowerSettings {
 /// The options of a manual run.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Wish {
+struct ManualOptions {
     /// Continue from another position: `head`, `tail`, `beginning` or an id. The pages between are skipped.
     #[serde(default)]
     start: Option<String>,
@@ -96,7 +96,7 @@ struct Wish {
 
 /// The result of an invocation.
 #[derive(Debug, Default, PartialEq, Serialize)]
-struct Report {
+struct FollowerReport {
     fetched: u64,
     stored: u64,
     lost: u64,
@@ -135,23 +135,28 @@ impl Worker for Follower {
     };
 
     async fn run(&self, event: Event, invocation: &Invocation) -> Result<Outcome, WorkerError> {
-        let order = match Order::read(event)? {
-            Ok(order) => order,
-            Err(rejected) => return Ok(Outcome { exceptions: vec![rejected], ..Outcome::report(Report::default()) }),
+        let instructions = match Instructions::read(event)? {
+            Ok(instructions) => instructions,
+            Err(rejected) => {
+                return Ok(Outcome { exceptions: vec![rejected], ..Outcome::report(FollowerReport::default()) });
+            }
         };
         let Some(claim) = self.ports.chain.claim(self.settings.lease).await? else {
             let stopped = Some("another follower has the chain".to_owned());
-            return Ok(Outcome { idle: true, ..Outcome::report(Report { stopped, ..Report::default() }) });
+            return Ok(Outcome {
+                idle: true,
+                ..Outcome::report(FollowerReport { stopped, ..FollowerReport::default() })
+            });
         };
-        follow(order, claim, &self.ports, self.settings, invocation).await
+        follow(instructions, claim, &self.ports, self.settings, invocation).await
     }
 }
 
 /// What an invocation has to do.
 #[derive(Clone, Copy, Debug, Default)]
-struct Order {
+struct Instructions {
     /// Started manually: a stopped chain is resumed.
-    by_hand: bool,
+    manual: bool,
     /// Leaves the position, and starts here.
     start: Option<Start>,
     /// Starts here if there is no position.
@@ -159,74 +164,75 @@ struct Order {
     most_pages: Option<u64>,
 }
 
-impl Order {
-    fn read(event: Event) -> Result<Result<Order, MessageException>, WorkerError> {
+impl Instructions {
+    fn read(event: Event) -> Result<Result<Instructions, MessageException>, WorkerError> {
         let wrong = |error: &dyn std::fmt::Display| {
             WorkerError::Event(format!(
-                "an event such as {{\"start\": \"tail\"}} or {{\"pages\": 10}} is needed, or none: {error}"
+                "expected an event such as {{\"start\": \"tail\"}} or {{\"pages\": 10}}, or none: {error}"
             ))
         };
         match event {
-            Event::Batch(deliveries) => Ok(Order::of_message(&deliveries)),
+            Event::Batch(deliveries) => Ok(Instructions::of_message(&deliveries)),
             Event::Tick { .. } | Event::Manual(serde_json::Value::Null) => {
-                Ok(Ok(Order { by_hand: true, ..Order::default() }))
+                Ok(Ok(Instructions { manual: true, ..Instructions::default() }))
             }
             Event::Manual(value) => {
-                let Wish { start, pages, id } = serde_json::from_value(value).map_err(|error| wrong(&error))?;
+                let ManualOptions { start, pages, id } =
+                    serde_json::from_value(value).map_err(|error| wrong(&error))?;
                 let start = start.map(|start| start.parse()).transpose().map_err(|error: String| wrong(&error))?;
-                Ok(Ok(Order { by_hand: true, start, seed: id, most_pages: pages }))
+                Ok(Ok(Instructions { manual: true, start, seed: id, most_pages: pages }))
             }
         }
     }
 
     /// The batch is one message. If there are more, their content is the same.
-    fn of_message(deliveries: &[Delivery]) -> Result<Order, MessageException> {
-        let mut order = Order::default();
+    fn of_message(deliveries: &[Delivery]) -> Result<Instructions, MessageException> {
+        let mut instructions = Instructions::default();
         for delivery in deliveries {
-            let baton: Baton = serde_json::from_str(&delivery.body).map_err(|error| MessageException {
+            let message: ContinueChain = serde_json::from_str(&delivery.body).map_err(|error| MessageException {
                 message_id: delivery.message_id.clone(),
-                disposition: Disposition::Reject { reason: format!("the message cannot be read: {error}") },
+                disposition: Disposition::Reject { reason: format!("invalid message: {error}") },
             })?;
-            order.seed = baton.id;
+            instructions.seed = message.id;
         }
-        Ok(order)
+        Ok(instructions)
     }
 }
 
 /// Follows the claimed chain, and releases it at every end.
 async fn follow(
-    order: Order,
+    instructions: Instructions,
     claim: Claim,
     ports: &FollowerPorts,
     settings: FollowerSettings,
     invocation: &Invocation,
 ) -> Result<Outcome, WorkerError> {
     let mut progress = claim.progress.clone();
-    if progress.stopped.is_some() && !order.by_hand {
-        return give_up(claim, progress, ports).await;
+    if progress.stopped.is_some() && !instructions.manual {
+        return release_stopped(claim, progress, ports).await;
     }
     progress.stopped = None;
     if let Some(memory) = &progress.pace {
         ports.api.restore(memory);
     }
     let before = progress.totals;
-    let mut chase = Chase::new(ports, settings, &claim, progress, invocation);
-    chase.most_pages = order.most_pages;
-    let end = match begin(&mut chase, order, settings, ports, &claim, invocation).await {
+    let mut chain_run = ChainRun::new(ports, settings, &claim, progress, invocation);
+    chain_run.most_pages = instructions.most_pages;
+    let end = match find_start(&mut chain_run, instructions, settings, ports, &claim, invocation).await {
         Ok(Some(end)) => Ok(end),
-        Ok(None) => chase.run().await,
+        Ok(None) => chain_run.run().await,
         Err(error) => Err(error),
     };
-    let progress = chase.into_progress();
-    if matches!(end, Ok(End::Fenced)) {
+    let progress = chain_run.into_progress();
+    if matches!(end, Ok(RunEnd::LeaseLost)) {
         let stopped = Some("another follower has taken the chain over".to_owned());
-        return Ok(Outcome::report(Report { stopped, ..Report::default() }));
+        return Ok(Outcome::report(FollowerReport { stopped, ..FollowerReport::default() }));
     }
     let ours = ports.chain.release(&claim, &progress).await?;
     let end = end?;
-    let handed_on = ours && matches!(end, End::Time);
+    let handed_on = ours && matches!(end, RunEnd::TimeIsUp);
     if handed_on {
-        ports.baton.send(&[message(&Baton { id: progress.position })]).await?;
+        ports.chain_queue.send(&[message(&ContinueChain { id: progress.position })]).await?;
     }
     let idle = progress.totals == before;
     Ok(Outcome { idle, ..Outcome::report(report(&progress, &before, handed_on)) })
@@ -234,49 +240,49 @@ async fn follow(
 
 /// Finds the first position, if there is none or another one is requested. Returns how the invocation ends, if it ends
 /// here.
-async fn begin(
-    chase: &mut Chase<'_>,
-    order: Order,
+async fn find_start(
+    chain_run: &mut ChainRun<'_>,
+    instructions: Instructions,
     settings: FollowerSettings,
     ports: &FollowerPorts,
     claim: &Claim,
     invocation: &Invocation,
-) -> PortResult<Option<End>> {
-    let start = match (order.start, chase.progress.position) {
+) -> PortResult<Option<RunEnd>> {
+    let start = match (instructions.start, chain_run.progress.position) {
         (Some(start), _) => start,
         (None, Some(_)) => return Ok(None),
-        (None, None) => order.seed.map_or(settings.start, Start::At),
+        (None, None) => instructions.seed.map_or(settings.start, Start::At),
     };
-    let (chain, progress, lease) = (&*ports.chain, chase.progress.clone(), settings.lease);
+    let (chain, progress, lease) = (&*ports.chain, chain_run.progress.clone(), settings.lease);
     let mut search = Search { api: &ports.api, chain, claim, progress, lease, invocation };
     match search.place(start).await? {
         Ok(place) => {
-            chase.progress.position = Some(place);
-            chase.progress.since = Some(invocation.now());
+            chain_run.progress.position = Some(place);
+            chain_run.progress.since = Some(invocation.now());
             Ok(None)
         }
-        Err(NotFound::Fenced) => Ok(Some(End::Fenced)),
-        Err(NotFound::Failed(Failure::Wait { reason, .. })) => {
-            tracing::warn!(reason, "the chain's beginning was not found, and is looked for again: {reason}");
-            Ok(Some(End::Later))
+        Err(NotFound::LeaseLost) => Ok(Some(RunEnd::LeaseLost)),
+        Err(NotFound::Failed(Reaction::Retry { reason, .. })) => {
+            tracing::warn!(reason, "could not find the chain's start position; the search is repeated: {reason}");
+            Ok(Some(RunEnd::NotStarted))
         }
-        Err(NotFound::Failed(Failure::Stop { reason })) => {
-            chase.stop(reason);
-            Ok(Some(End::Stopped))
+        Err(NotFound::Failed(Reaction::Stop { reason })) => {
+            chain_run.stop(reason);
+            Ok(Some(RunEnd::Stopped))
         }
     }
 }
 
 /// Releases a stopped chain that no operator has resumed.
-async fn give_up(claim: Claim, progress: Progress, ports: &FollowerPorts) -> Result<Outcome, WorkerError> {
+async fn release_stopped(claim: Claim, progress: Progress, ports: &FollowerPorts) -> Result<Outcome, WorkerError> {
     ports.chain.release(&claim, &progress).await?;
     let stopped = progress.stopped.map(|Stopped { at, reason }| format!("stopped at {at}: {reason}"));
-    Ok(Outcome { idle: true, ..Outcome::report(Report { stopped, ..Report::default() }) })
+    Ok(Outcome { idle: true, ..Outcome::report(FollowerReport { stopped, ..FollowerReport::default() }) })
 }
 
-fn report(progress: &Progress, before: &crate::store::Totals, handed_on: bool) -> Report {
+fn report(progress: &Progress, before: &crate::store::Totals, handed_on: bool) -> FollowerReport {
     let totals = &progress.totals;
-    Report {
+    FollowerReport {
         fetched: totals.fetched - before.fetched,
         stored: totals.stored - before.stored,
         lost: totals.lost - before.lost,

@@ -19,7 +19,7 @@ use stint_core::worker::{QueueTrigger, Trigger, Worker, WorkerError, WorkerSpec}
 
 use crate::message::{PAGES_QUEUE, StoredPage};
 use crate::model::page::{Item, Page, Stash, Text};
-use crate::model::price::{Asking, Price, asked};
+use crate::model::price::{AskingPrice, Price, asking_price};
 use crate::page_file;
 use crate::store::{Changes, Index, ItemRow, PageKey, Pages, PriceRow, Snapshot, StashRow};
 
@@ -43,7 +43,7 @@ pub struct IndexerSettings {
 
 /// The result of an invocation.
 #[derive(Debug, Default, PartialEq, Serialize)]
-struct Report {
+struct IndexerReport {
     pages: usize,
     /// Items without an id, which cannot be tracked.
     nameless: u64,
@@ -62,7 +62,7 @@ impl Worker for Indexer {
     const SPEC: WorkerSpec = WorkerSpec {
         fleet: crate::FLEET,
         name: "indexer",
-        summary: "keeps the current state of each stash in tables, with what is new, changed and removed",
+        summary: "maintains tables of each stash's current content, with new, changed and removed items",
         triggers: &[Trigger::Queue(QueueTrigger {
             queue: PAGES_QUEUE,
             batch: 10,
@@ -78,11 +78,11 @@ impl Worker for Indexer {
 
     async fn run(&self, event: Event, invocation: &Invocation) -> Result<Outcome, WorkerError> {
         let Event::Batch(deliveries) = event else {
-            return Err(WorkerError::Event("a batch of stored pages is needed: the queue has them".into()));
+            return Err(WorkerError::Event("expected a batch of stored pages from the queue".into()));
         };
-        let (mut report, mut exceptions) = (Report::default(), Vec::new());
+        let (mut report, mut exceptions) = (IndexerReport::default(), Vec::new());
         for delivery in deliveries {
-            match take_over(&delivery, &*self.pages, &*self.index, self.settings.max_page).await? {
+            match apply_page(&delivery, &*self.pages, &*self.index, self.settings.max_page).await? {
                 Ok((changes, nameless)) => {
                     report.pages += 1;
                     report.nameless += nameless;
@@ -91,14 +91,14 @@ impl Worker for Indexer {
                 Err(disposition) => exceptions.push(MessageException { message_id: delivery.message_id, disposition }),
             }
         }
-        self.index.forget_events(before(invocation.now(), self.settings.event_retention)).await?;
+        self.index.delete_events(before(invocation.now(), self.settings.event_retention)).await?;
         Ok(Outcome { exceptions, ..Outcome::report(report) })
     }
 }
 
 /// Applies one page. The inner error is the disposition of the message: a bad blob does not change, but a store may be
 /// temporarily down. Other pages are not affected.
-async fn take_over(
+async fn apply_page(
     delivery: &Delivery,
     pages: &dyn Pages,
     index: &dyn Index,
@@ -107,7 +107,7 @@ async fn take_over(
     let reject = |reason| Ok(Err(Disposition::Reject { reason }));
     let stored: StoredPage = match serde_json::from_str(&delivery.body) {
         Ok(stored) => stored,
-        Err(error) => return reject(format!("the message cannot be read: {error}")),
+        Err(error) => return reject(format!("invalid message: {error}")),
     };
     let blob = match read(stored.into(), pages).await {
         Ok(Some(blob)) => blob,
@@ -163,7 +163,7 @@ fn row(stash: &Stash<'_>, nameless: &mut u64) -> StashRow {
 fn item_row(raw: &RawValue, tab: Option<&Text<'_>>) -> Option<ItemRow> {
     let item = Item::read(raw);
     let id = item.id.as_ref().map(Text::as_str).filter(|id| !id.is_empty())?;
-    let asked = asked(item.note.as_ref().map(Text::as_str), tab.map(Text::as_str));
+    let asking = asking_price(item.note.as_ref().map(Text::as_str), tab.map(Text::as_str));
     Some(ItemRow {
         id: id.to_owned(),
         name: owned(item.name.as_ref()),
@@ -171,17 +171,17 @@ fn item_row(raw: &RawValue, tab: Option<&Text<'_>>) -> Option<ItemRow> {
         base_type: owned(item.base_type.as_ref()),
         stack_size: item.stack_size,
         note: owned(item.note.as_ref()),
-        price: asked.map(price),
+        price: asking.map(price),
         json: raw.get().to_owned(),
     })
 }
 
-fn price(asking: Asking<'_>) -> PriceRow {
+fn price(asking: AskingPrice<'_>) -> PriceRow {
     match asking {
-        Asking::Price(Price { kind, amount, currency }) => {
+        AskingPrice::Price(Price { kind, amount, currency }) => {
             PriceRow { each: amount.each(), currency: currency.to_owned(), kind: kind.name() }
         }
-        Asking::Exchange(amount) => PriceRow { each: amount.each(), currency: "offer".to_owned(), kind: "price" },
+        AskingPrice::Exchange(amount) => PriceRow { each: amount.each(), currency: "offer".to_owned(), kind: "price" },
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! One file per worker: [`follower`], with its [`writer`] beside it; [`watcher`]; [`indexer`].
 
-mod chase;
+mod chain_run;
 pub mod client;
 pub mod config;
 pub mod follower;

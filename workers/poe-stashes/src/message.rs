@@ -16,7 +16,7 @@ pub const PAGES_QUEUE: &str = "poe-stored-pages";
 /// with a position continues there, so an old or duplicate message never moves it back.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Baton {
+pub struct ContinueChain {
     /// The position of the chain when the message was sent.
     #[serde(default)]
     pub id: Option<ChangeId>,
@@ -58,8 +58,10 @@ mod tests {
     fn bodies_are_as_the_documentation_shows_them() {
         let stored = StoredPage { realm: Realm::Pc, id: "1-2-3-4-5".parse().unwrap() };
         assert_eq!(message(&stored).body, r#"{"realm":"pc","id":"1-2-3-4-5"}"#);
-        assert_eq!(message(&Baton { id: Some(stored.id) }).body, r#"{"id":"1-2-3-4-5"}"#);
-        assert_eq!(serde_json::from_str::<Baton>("{}").unwrap(), Baton::default());
-        assert!(serde_json::from_str::<Baton>(r#"{"id":"1-2-3-4"}"#).unwrap_err().to_string().contains("4 parts"));
+        assert_eq!(message(&ContinueChain { id: Some(stored.id) }).body, r#"{"id":"1-2-3-4-5"}"#);
+        assert_eq!(serde_json::from_str::<ContinueChain>("{}").unwrap(), ContinueChain::default());
+        assert!(
+            serde_json::from_str::<ContinueChain>(r#"{"id":"1-2-3-4"}"#).unwrap_err().to_string().contains("4 parts")
+        );
     }
 }

@@ -29,7 +29,7 @@ const HEAD: usize = 8;
 const MAX_LABEL: usize = 64 * 1024;
 
 /// Compressed bytes are collected up to this size before they are returned.
-const HAND_ON: usize = 64 * 1024;
+const FLUSH_SIZE: usize = 64 * 1024;
 
 /// The label of a blob.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,7 +77,7 @@ impl Compressor {
     pub fn new(label: &Label, level: i32) -> io::Result<Compressor> {
         let label = serde_json::to_vec(label)?;
         let length = u32::try_from(label.len()).map_err(io::Error::other)?;
-        let mut begun = Vec::with_capacity(2 * HAND_ON);
+        let mut begun = Vec::with_capacity(2 * FLUSH_SIZE);
         begun.extend(SKIPPABLE);
         begun.extend(length.to_le_bytes());
         begun.extend(label);
@@ -90,10 +90,10 @@ impl Compressor {
     pub fn feed(&mut self, piece: &[u8]) -> io::Result<Option<Bytes>> {
         self.encoder.write_all(piece)?;
         self.raw += piece.len() as u64;
-        if self.encoder.get_ref().len() < HAND_ON {
+        if self.encoder.get_ref().len() < FLUSH_SIZE {
             return Ok(None);
         }
-        let done = std::mem::replace(self.encoder.get_mut(), Vec::with_capacity(2 * HAND_ON));
+        let done = std::mem::replace(self.encoder.get_mut(), Vec::with_capacity(2 * FLUSH_SIZE));
         self.compressed += done.len() as u64;
         Ok(Some(Bytes::from(done)))
     }
@@ -127,8 +127,8 @@ pub fn read(blob: &[u8], max: usize) -> Result<(Label, Vec<u8>), PageFileError> 
     if page.len() > max { Err(PageFileError::TooLarge(max)) } else { Ok((label, page)) }
 }
 
-/// Reads a blob from its beginning to its end, in memory that does not grow with it, and compares the checksum of its page.
-/// Returns its label.
+/// Reads a blob from its beginning to its end, in memory that does not grow with it, and compares the checksum of its
+/// page. Returns its label.
 pub fn verify(mut blob: impl Read) -> Result<Label, PageFileError> {
     let mut head = Vec::new();
     blob.by_ref().take(HEAD as u64).read_to_end(&mut head).map_err(PageFileError::Damaged)?;

@@ -9,8 +9,8 @@ use stint_core::clock::{after, between};
 use stint_core::ports::PortResult;
 use stint_core::worker::Invocation;
 
-use crate::chase::{RENEWALS, REST};
-use crate::client::{Api, Failure, RiverError, failure};
+use crate::chain_run::{RENEWALS, REST};
+use crate::client::{Api, Reaction, RiverError, reaction};
 use crate::config::Start;
 use crate::look_ahead::Scan;
 use crate::model::ChangeId;
@@ -28,7 +28,7 @@ const CLOSE_ENOUGH: u64 = 32;
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// Failures that are retried before the search is given up.
-const PATIENCE: u32 = 5;
+const MOST_FAILURES: u32 = 5;
 
 /// A search, under the chain's lease.
 pub(crate) struct Search<'a> {
@@ -45,9 +45,9 @@ pub(crate) struct Search<'a> {
 #[derive(Debug)]
 pub(crate) enum NotFound {
     /// Another follower has the chain.
-    Fenced,
+    LeaseLost,
     /// An operator must act, or the search must be repeated later.
-    Failed(Failure),
+    Failed(Reaction),
 }
 
 type Found<T> = PortResult<Result<T, NotFound>>;
@@ -56,7 +56,7 @@ impl Search<'_> {
     /// Returns the position that `start` means.
     pub(crate) async fn place(&mut self, start: Start) -> Found<ChangeId> {
         match start {
-            Start::Head => self.patiently(|api| api.head().boxed()).await,
+            Start::Head => self.with_retries(|api| api.head().boxed()).await,
             Start::Tail => self.tail().await,
             Start::Beginning => Ok(Ok(ChangeId::BEGINNING)),
             Start::At(id) => Ok(Ok(id)),
@@ -66,7 +66,7 @@ impl Search<'_> {
     /// Returns the newest position that has a page. After it the upstream returns empty pages, and it accepts any five
     /// numbers as a position, so it is found by bisection: about ten requests.
     async fn tail(&mut self) -> Found<ChangeId> {
-        let mut high = match self.patiently(|api| api.head().boxed()).await? {
+        let mut high = match self.with_retries(|api| api.head().boxed()).await? {
             Ok(head) => head,
             Err(not_found) => return Ok(Err(not_found)),
         };
@@ -94,33 +94,35 @@ impl Search<'_> {
     }
 
     async fn is_beyond(&mut self, id: ChangeId) -> Found<bool> {
-        self.patiently(|api| is_beyond(api, id).boxed()).await
+        self.with_retries(|api| is_beyond(api, id).boxed()).await
     }
 
     /// Sends requests until one is answered.
-    async fn patiently<'f, T>(&mut self, ask: impl Fn(&'f Api) -> BoxFuture<'f, Result<T, RiverError>>) -> Found<T>
+    async fn with_retries<'f, T>(&mut self, ask: impl Fn(&'f Api) -> BoxFuture<'f, Result<T, RiverError>>) -> Found<T>
     where
         Self: 'f,
     {
         let mut failures = 0;
         loop {
             let error = match self.under_lease(ask(self.api)).await? {
-                None => return Ok(Err(NotFound::Fenced)),
+                None => return Ok(Err(NotFound::LeaseLost)),
                 Some(Ok(answer)) => return Ok(Ok(answer)),
                 Some(Err(error)) => error,
             };
             failures += 1;
-            match failure(&error, failures) {
-                Failure::Wait { delay, reason } if failures < PATIENCE && self.invocation.has_time_for(delay) => {
-                    tracing::warn!(reason, "looking for the chain's beginning: {reason}");
+            match reaction(&error, failures) {
+                Reaction::Retry { delay, reason }
+                    if failures < MOST_FAILURES && self.invocation.has_time_for(delay) =>
+                {
+                    tracing::warn!(reason, "searching for the chain's start position: {reason}");
                     // Before the next request it is checked whether another follower has the chain, or the host stops.
                     let rested = rest(self.invocation, delay.min(LONGEST_WAIT));
                     self.under_lease(rested).await?;
                     if !self.invocation.has_time_for(Duration::ZERO) {
-                        return Ok(Err(NotFound::Failed(Failure::Wait { delay, reason })));
+                        return Ok(Err(NotFound::Failed(Reaction::Retry { delay, reason })));
                     }
                 }
-                failure => return Ok(Err(NotFound::Failed(failure))),
+                reaction => return Ok(Err(NotFound::Failed(reaction))),
             }
         }
     }
@@ -131,7 +133,7 @@ impl Search<'_> {
         let mut work = pin!(work);
         loop {
             self.progress.pace = self.api.memory();
-            if !self.chain.keep(self.claim, &self.progress, self.lease).await? {
+            if !self.chain.write(self.claim, &self.progress, self.lease).await? {
                 return Ok(None);
             }
             let renewal = self.invocation.clock().sleep(self.lease / RENEWALS);

@@ -14,11 +14,11 @@ use stint_core::ports::{PortResult, Queue, Wakeups};
 use stint_core::telemetry::Metric;
 use stint_core::worker::{Event, Invocation, Outcome, Trigger, Worker, WorkerError, WorkerSpec};
 
-use crate::client::{Api, Failure, RiverError, failure};
+use crate::client::{Api, Reaction, RiverError, reaction};
 use crate::lag::{Lag, measure, remember};
-use crate::message::{Baton, message};
+use crate::message::{ContinueChain, message};
 use crate::model::ChangeId;
-use crate::store::{Chain, ChainStatus, Head, Heads, Realm, Sample, Stopped};
+use crate::store::{Chain, ChainStatus, HeadSamples, HeadStore, Realm, Sample, Stopped};
 
 /// After a refusal, the head is not requested again for this long.
 const REFUSED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
@@ -27,8 +27,8 @@ const REFUSED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 pub struct Watcher {
     api: Arc<Api>,
     chain: Arc<dyn Chain>,
-    heads: Arc<dyn Heads>,
-    baton: Arc<dyn Queue>,
+    heads: Arc<dyn HeadStore>,
+    chain_queue: Arc<dyn Queue>,
     settings: WatcherSettings,
 }
 
@@ -43,14 +43,15 @@ pub struct WatcherSettings {
 
 /// The result of an invocation.
 #[derive(Debug, Default, PartialEq, Serialize)]
-struct Report {
+struct WatcherReport {
     head: Option<ChangeId>,
     position: Option<ChangeId>,
     lag: Option<Lag>,
     /// The lag is larger than allowed.
     alarm: bool,
     /// A message was sent because no follower had the chain.
-    set_going: bool,
+    #[serde(rename = "set_going")]
+    restarted: bool,
     /// Why the head is unknown.
     failed: Option<String>,
 }
@@ -60,11 +61,11 @@ impl Watcher {
     pub fn new(
         api: Arc<Api>,
         chain: Arc<dyn Chain>,
-        heads: Arc<dyn Heads>,
-        baton: Arc<dyn Queue>,
+        heads: Arc<dyn HeadStore>,
+        chain_queue: Arc<dyn Queue>,
         settings: WatcherSettings,
     ) -> Watcher {
-        Watcher { api, chain, heads, baton, settings }
+        Watcher { api, chain, heads, chain_queue, settings }
     }
 }
 
@@ -72,7 +73,7 @@ impl Worker for Watcher {
     const SPEC: WorkerSpec = WorkerSpec {
         fleet: crate::FLEET,
         name: "watcher",
-        summary: "tells how far the chain is behind the river's head, and sets it going when it stands still",
+        summary: "reports the chain's lag behind the river's head, and restarts the chain if no follower has it",
         triggers: &[Trigger::Every { period: Duration::from_secs(120) }, Trigger::Wakeup],
         concurrency: 1,
         timeout: Duration::from_secs(60),
@@ -80,14 +81,16 @@ impl Worker for Watcher {
 
     async fn run(&self, _event: Event, invocation: &Invocation) -> Result<Outcome, WorkerError> {
         let status = self.chain.read().await?;
-        let mut report =
-            Report { set_going: self.set_going(status.as_ref(), invocation.now()).await?, ..Report::default() };
+        let mut report = WatcherReport {
+            restarted: self.restart_chain(status.as_ref(), invocation.now()).await?,
+            ..WatcherReport::default()
+        };
         let known = self.heads.read().await?;
-        match reason_not_to_ask(status.as_ref(), &known, invocation.now()) {
+        match reason_not_to_request(status.as_ref(), &known, invocation.now()) {
             Some(reason) => report.failed = Some(reason),
             None => match self.api.head().await {
-                Ok(head) => self.look(head, known, invocation.now(), status.as_ref(), &mut report).await?,
-                Err(error) => report.failed = Some(self.not_seen(&error, known, invocation.now()).await?),
+                Ok(head) => self.record_head(head, known, invocation.now(), status.as_ref(), &mut report).await?,
+                Err(error) => report.failed = Some(self.record_failure(&error, known, invocation.now()).await?),
             },
         }
         Ok(Outcome::report(report))
@@ -96,19 +99,19 @@ impl Worker for Watcher {
 
 /// Returns why the head must not be requested now, if so. It is needed only for the lag, so it is not requested while
 /// the chain is stopped, and rarely after a refusal, because each refusal counts towards a ban.
-fn reason_not_to_ask(status: Option<&ChainStatus>, known: &Head, now: Timestamp) -> Option<String> {
+fn reason_not_to_request(status: Option<&ChainStatus>, known: &HeadSamples, now: Timestamp) -> Option<String> {
     if let Some(stopped) = status.and_then(|status| status.progress.stopped.as_ref()) {
-        return Some(format!("not asked, since the chain is stopped: {}", stopped.reason));
+        return Some(format!("not requested, because the chain is stopped: {}", stopped.reason));
     }
     let refused = known.refused.as_ref().filter(|refused| between(refused.at, now) < REFUSED_FOR);
-    refused.map(|Stopped { at, reason }| format!("not asked again before a day is over, since {at}: {reason}"))
+    refused.map(|Stopped { at, reason }| format!("refused at {at}, and not requested again for a day: {reason}"))
 }
 
 /// Allows the next request for a head that was refused. Called when an operator starts the fleet.
-pub async fn look_again(heads: &dyn Heads) -> PortResult<()> {
+pub async fn allow_next_request(heads: &dyn HeadStore) -> PortResult<()> {
     let head = heads.read().await?;
     if head.refused.is_some() {
-        heads.keep(&Head { refused: None, ..head }).await?;
+        heads.write(&HeadSamples { refused: None, ..head }).await?;
     }
     Ok(())
 }
@@ -118,7 +121,7 @@ pub async fn look_again(heads: &dyn Heads) -> PortResult<()> {
 pub async fn wake(chain: &dyn Chain, wakeups: &dyn Wakeups, now: Timestamp) -> PortResult<Option<Timestamp>> {
     let worker = Watcher::SPEC.id();
     wakeups.once("start-watcher", &worker, now).await?;
-    let leased_until = chain.read().await?.and_then(|status| status.led_until(now));
+    let leased_until = chain.read().await?.and_then(|status| status.active_lease_until(now));
     if let Some(until) = leased_until {
         wakeups.once("start-watcher-again", &worker, until).await?;
     }
@@ -129,42 +132,42 @@ impl Watcher {
     /// Sends a message if no follower has the chain and no message is visible. A message that is leased by a crashed
     /// follower, or delayed after a failure, does not count: it may come back only hours later. The receiver of a
     /// surplus message finds the chain claimed.
-    async fn set_going(&self, status: Option<&ChainStatus>, now: Timestamp) -> PortResult<bool> {
-        let is_led = status.is_some_and(|status| status.led_until(now).is_some());
+    async fn restart_chain(&self, status: Option<&ChainStatus>, now: Timestamp) -> PortResult<bool> {
+        let has_follower = status.is_some_and(|status| status.active_lease_until(now).is_some());
         let is_stopped = status.is_some_and(|status| status.progress.stopped.is_some());
-        let counts = self.baton.counts().await?;
-        if is_led || is_stopped || counts.visible > 0 {
+        let counts = self.chain_queue.counts().await?;
+        if has_follower || is_stopped || counts.visible > 0 {
             return Ok(false);
         }
         let id = status.and_then(|status| status.progress.position);
-        self.baton.send(&[message(&Baton { id })]).await?;
+        self.chain_queue.send(&[message(&ContinueChain { id })]).await?;
         Ok(true)
     }
 
-    async fn not_seen(&self, error: &RiverError, known: Head, now: Timestamp) -> PortResult<String> {
+    async fn record_failure(&self, error: &RiverError, known: HeadSamples, now: Timestamp) -> PortResult<String> {
         let reason = error.to_string();
-        if let Failure::Stop { .. } = failure(error, 1) {
-            tracing::error!(reason, "the river's head was refused; how far the chain is behind is not known: {reason}");
+        if let Reaction::Stop { .. } = reaction(error, 1) {
+            tracing::error!(reason, "the request for the river's head was refused; the lag is unknown: {reason}");
             let refused = Some(Stopped { at: now, reason: reason.clone() });
-            self.heads.keep(&Head { refused, ..known }).await?;
+            self.heads.write(&HeadSamples { refused, ..known }).await?;
         } else if !matches!(error, RiverError::Down { .. }) {
             // The next request is soon, and the chain does not need the head.
-            tracing::warn!(reason, "the river's head is not known: {reason}");
+            tracing::warn!(reason, "could not read the river's head: {reason}");
         }
         Ok(reason)
     }
 
-    async fn look(
+    async fn record_head(
         &self,
         head: ChangeId,
-        mut known: Head,
+        mut known: HeadSamples,
         now: Timestamp,
         status: Option<&ChainStatus>,
-        report: &mut Report,
+        report: &mut WatcherReport,
     ) -> PortResult<()> {
         remember(&mut known.samples, Sample { at: now, id: head });
         known.refused = None;
-        self.heads.keep(&known).await?;
+        self.heads.write(&known).await?;
         report.head = Some(head);
         report.position = status.and_then(|status| status.progress.position);
         report.lag = report.position.and_then(|position| measure(&known.samples, position, now));

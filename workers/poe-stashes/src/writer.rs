@@ -17,14 +17,14 @@ use futures::StreamExt;
 use stint_core::ports::{PortError, Queue};
 use stint_http::{Body, TransportError};
 
-use crate::look_ahead::{Document, Peek, Peeked, Said, Scan, ScanError};
+use crate::look_ahead::{Document, NextIds, Peek, Peeked, Scan, ScanError};
 use crate::message::{StoredPage, message};
 use crate::model::ChangeId;
 use crate::page_file::{Compressor, Decompressor, LEVEL, Label, Sizes};
 use crate::store::{PageKey, Pages, Put, Upload};
 
 /// A page to be stored.
-pub struct Incoming {
+pub struct PageToStore {
     /// Its id, and when it was received.
     pub label: Label,
     /// The next id from the header.
@@ -37,9 +37,9 @@ pub struct Incoming {
 
 /// A page that was processed completely.
 #[derive(Clone, Copy, Debug)]
-pub struct Written {
+pub struct StoreOutcome {
     /// The next ids from header, first bytes and body.
-    pub said: Said,
+    pub next_ids: NextIds,
     /// The number of its stashes.
     pub stashes: u64,
     /// The outcome for the blob. `None` for a page whose next id is its own, at the end of the river: it is not stored,
@@ -59,7 +59,7 @@ pub enum WriteError {
     Body(#[from] TransportError),
     /// The body is not a page, or incomplete.
     #[error(transparent)]
-    NoPage(#[from] ScanError),
+    InvalidPage(#[from] ScanError),
     /// The body could not be compressed.
     #[error("could not compress a page: {0}")]
     Compression(#[from] std::io::Error),
@@ -69,14 +69,18 @@ pub enum WriteError {
 }
 
 /// Stores a page, and announces it to consumers.
-pub async fn write(incoming: Incoming, pages: &dyn Pages, stored: &dyn Queue) -> Result<Written, WriteError> {
-    let key = PageKey { realm: incoming.label.realm, id: incoming.label.id };
+pub async fn write(
+    page_to_store: PageToStore,
+    pages: &dyn Pages,
+    stored: &dyn Queue,
+) -> Result<StoreOutcome, WriteError> {
+    let key = PageKey { realm: page_to_store.label.realm, id: page_to_store.label.id };
     let mut upload = pages.begin(key).await?;
-    match stream(incoming, &mut *upload).await {
+    match stream(page_to_store, &mut *upload).await {
         Ok(mut written) if written.put.is_some() => {
             let put = upload.commit().await?;
             written.put = Some(put);
-            if put == Put::WasThere
+            if put == Put::AlreadyExists
                 && let Some(next) = find(key, pages).await?.and_then(|found| found.next)
             {
                 written.leads_to = next;
@@ -132,38 +136,38 @@ pub async fn find(key: PageKey, pages: &dyn Pages) -> Result<Option<Found>, Port
 }
 
 /// Streams a body into an upload, and scans it on the way.
-async fn stream(incoming: Incoming, upload: &mut dyn Upload) -> Result<Written, WriteError> {
-    let Incoming { label, header, first, mut body } = incoming;
-    let mut passage =
-        Passage { compressor: Compressor::new(&label, LEVEL)?, peek: Peek::default(), scan: Scan::default() };
+async fn stream(page_to_store: PageToStore, upload: &mut dyn Upload) -> Result<StoreOutcome, WriteError> {
+    let PageToStore { label, header, first, mut body } = page_to_store;
+    let mut body_scan =
+        BodyScan { compressor: Compressor::new(&label, LEVEL)?, peek: Peek::default(), scan: Scan::default() };
     for piece in first {
-        passage.take(&piece, upload).await?;
+        body_scan.take(&piece, upload).await?;
     }
     while let Some(piece) = body.next().await {
-        passage.take(&piece?, upload).await?;
+        body_scan.take(&piece?, upload).await?;
     }
-    let Document { next, stashes } = passage.scan.finish()?;
-    let peek = match passage.peek.found() {
+    let Document { next, stashes } = body_scan.scan.finish()?;
+    let peek = match body_scan.peek.found() {
         Peeked::Found(id) => Some(id),
-        Peeked::NotYet | Peeked::Nothing => None,
+        Peeked::NotYet | Peeked::NotFound => None,
     };
-    let said = Said { header, peek, body: Some(next) };
+    let next_ids = NextIds { header, peek, body: Some(next) };
     let is_end = next == label.id;
-    let (last, sizes) = passage.compressor.finish()?;
+    let (last, sizes) = body_scan.compressor.finish()?;
     if !is_end {
         upload.write(last).await?;
     }
-    Ok(Written { said, stashes, put: (!is_end).then_some(Put::Stored), leads_to: next, sizes })
+    Ok(StoreOutcome { next_ids, stashes, put: (!is_end).then_some(Put::Stored), leads_to: next, sizes })
 }
 
 /// Everything that processes each piece of a body.
-struct Passage {
+struct BodyScan {
     compressor: Compressor,
     peek: Peek,
     scan: Scan,
 }
 
-impl Passage {
+impl BodyScan {
     async fn take(&mut self, piece: &[u8], upload: &mut dyn Upload) -> Result<(), WriteError> {
         self.peek.feed(piece);
         self.scan.feed(piece);
@@ -181,7 +185,7 @@ impl WriteError {
     }
 
     /// Whether a complete answer arrived that is not a page.
-    pub fn is_no_page(&self) -> bool {
-        matches!(self, WriteError::NoPage(ScanError::NoObject | ScanError::NoId))
+    pub fn is_invalid_page(&self) -> bool {
+        matches!(self, WriteError::InvalidPage(ScanError::NoObject | ScanError::NoId))
     }
 }

@@ -1,6 +1,6 @@
 //! Every message of every worker, and the reasons with which invalid ones are refused.
 
-use stint_poe_stashes::message::{Baton, StoredPage, message};
+use stint_poe_stashes::message::{ContinueChain, StoredPage, message};
 use stint_warcraftlogs::message::PlayerMessage;
 
 /// The most times that a reason quotes the message.
@@ -18,8 +18,8 @@ pub(crate) fn run(input: &[u8]) {
             assert!(reason.len() <= MOST_QUOTES * body.len() + 300, "{} bytes of reason", reason.len());
         }
     }
-    if let Ok(baton) = serde_json::from_str::<Baton>(body) {
-        assert_eq!(serde_json::from_str::<Baton>(&message(&baton).body).ok(), Some(baton));
+    if let Ok(sent) = serde_json::from_str::<ContinueChain>(body) {
+        assert_eq!(serde_json::from_str::<ContinueChain>(&message(&sent).body).ok(), Some(sent));
     }
     if let Ok(stored) = serde_json::from_str::<StoredPage>(body) {
         assert_eq!(serde_json::from_str::<StoredPage>(&message(&stored).body).ok(), Some(stored));

@@ -2,7 +2,7 @@
 
 use stint_poe_stashes::look_ahead::Scan;
 use stint_poe_stashes::model::page::{Item, Page};
-use stint_poe_stashes::model::price::{Asking, asked};
+use stint_poe_stashes::model::price::{AskingPrice, asking_price};
 
 pub(crate) fn run(input: &[u8]) {
     let Ok(page) = Page::read(input) else { return };
@@ -19,7 +19,7 @@ pub(crate) fn run(input: &[u8]) {
         for raw in &stash.items {
             let item = Item::read(raw);
             let note = item.note.as_ref().map(|note| note.as_str());
-            if let Some(Asking::Price(price)) = asked(note, tab) {
+            if let Some(AskingPrice::Price(price)) = asking_price(note, tab) {
                 assert!(price.amount.numerator > 0.0 && price.amount.denominator > 0.0, "{price:?}");
                 assert!(!price.currency.is_empty());
             }

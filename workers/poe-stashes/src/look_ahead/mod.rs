@@ -37,7 +37,7 @@ pub enum Source {
 
 /// The next id of one page from each place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Said {
+pub struct NextIds {
     /// The header.
     pub header: Option<ChangeId>,
     /// The body's first bytes.
@@ -46,7 +46,7 @@ pub struct Said {
     pub body: Option<ChangeId>,
 }
 
-impl Said {
+impl NextIds {
     /// Returns the id that was available first, and its place.
     pub fn first(&self) -> Option<(ChangeId, Source)> {
         let header = self.header.map(|id| (id, Source::Header));
@@ -55,10 +55,10 @@ impl Said {
     }
 
     /// Whether two of them differ.
-    pub fn disagrees(&self) -> bool {
-        let mut said = [self.header, self.peek, self.body].into_iter().flatten();
-        let first = said.next();
-        said.any(|id| Some(id) != first)
+    pub fn differ(&self) -> bool {
+        let mut next_ids = [self.header, self.peek, self.body].into_iter().flatten();
+        let first = next_ids.next();
+        next_ids.any(|id| Some(id) != first)
     }
 }
 
@@ -67,14 +67,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_place_that_tells_is_taken_and_all_are_compared() {
+    fn the_first_available_id_is_used_and_all_are_compared() {
         let id = |text: &str| text.parse::<ChangeId>().ok();
-        let said = Said { header: id("9-2-3-4-5"), peek: id("1-8-3-4-5"), body: id("1-8-3-4-5") };
-        assert_eq!(said.first(), id("9-2-3-4-5").map(|id| (id, Source::Header)));
-        assert!(said.disagrees());
-        let said = Said { header: None, ..said };
-        assert!(!said.disagrees());
-        assert_eq!(said.first(), id("1-8-3-4-5").map(|id| (id, Source::Peek)));
-        assert_eq!(Said::default().first(), None);
+        let next_ids = NextIds { header: id("9-2-3-4-5"), peek: id("1-8-3-4-5"), body: id("1-8-3-4-5") };
+        assert_eq!(next_ids.first(), id("9-2-3-4-5").map(|id| (id, Source::Header)));
+        assert!(next_ids.differ());
+        let next_ids = NextIds { header: None, ..next_ids };
+        assert!(!next_ids.differ());
+        assert_eq!(next_ids.first(), id("1-8-3-4-5").map(|id| (id, Source::Peek)));
+        assert_eq!(NextIds::default().first(), None);
     }
 }

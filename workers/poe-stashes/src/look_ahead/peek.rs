@@ -25,7 +25,7 @@ pub enum Peeked {
     /// different position.
     Found(ChangeId),
     /// The body does not begin with an id; only the whole body can have it.
-    Nothing,
+    NotFound,
 }
 
 impl Default for Peek {
@@ -41,7 +41,7 @@ impl Peek {
             let taken = piece.len().min(PEEK - self.length);
             self.seen[self.length..self.length + taken].copy_from_slice(&piece[..taken]);
             self.length += taken;
-            self.found = self.look();
+            self.found = self.inspect();
         }
         self.found
     }
@@ -51,19 +51,19 @@ impl Peek {
         self.found
     }
 
-    fn look(&self) -> Peeked {
+    fn inspect(&self) -> Peeked {
         let seen = &self.seen[..self.length];
         let prefix = seen.len().min(PREFIX.len());
         if seen[..prefix] != PREFIX[..prefix] {
-            return Peeked::Nothing;
+            return Peeked::NotFound;
         }
         let rest = &seen[prefix..];
         match rest.iter().position(|byte| *byte == b'"') {
             Some(end) => {
                 let id = std::str::from_utf8(&rest[..end]).ok().and_then(|id| id.parse().ok());
-                id.map_or(Peeked::Nothing, Peeked::Found)
+                id.map_or(Peeked::NotFound, Peeked::Found)
             }
-            None if self.length == PEEK => Peeked::Nothing,
+            None if self.length == PEEK => Peeked::NotFound,
             None => Peeked::NotYet,
         }
     }
@@ -119,10 +119,10 @@ mod tests {
             r#"{"next_change_id":"1-2-3-4","stashes":[]}"#,
             "<html>",
         ] {
-            assert_eq!(peek(&[body.as_bytes()]), Peeked::Nothing, "{body}");
+            assert_eq!(peek(&[body.as_bytes()]), Peeked::NotFound, "{body}");
         }
         let endless = format!(r#"{{"next_change_id":"{}"#, "1".repeat(PEEK));
-        assert_eq!(peek(&[endless.as_bytes()]), Peeked::Nothing);
+        assert_eq!(peek(&[endless.as_bytes()]), Peeked::NotFound);
         assert_eq!(peek(&[b""]), Peeked::NotYet);
     }
 
@@ -141,7 +141,7 @@ mod tests {
                 begin = cut;
             }
             let fits = PREFIX.len() + id.to_string().len() < PEEK;
-            prop_assert_eq!(peek(&pieces), if fits { Peeked::Found(id) } else { Peeked::Nothing });
+            prop_assert_eq!(peek(&pieces), if fits { Peeked::Found(id) } else { Peeked::NotFound });
         }
     }
 }

@@ -51,13 +51,13 @@ pub struct Document {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ScanError {
     /// It ends before its outermost brace closes.
-    #[error("the body ends in the middle")]
+    #[error("the body is incomplete")]
     Cut,
     /// It is not one JSON object.
     #[error("the body is not a JSON object")]
     NoObject,
     /// It has no `next_change_id`, or an invalid one.
-    #[error("the body has no next_change_id that could be read")]
+    #[error("the body has no valid next_change_id")]
     NoId,
 }
 

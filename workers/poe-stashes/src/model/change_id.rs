@@ -22,7 +22,7 @@ pub struct ChangeId([u64; SHARDS]);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ChangeIdError {
     /// Too few or too many parts.
-    #[error("'{text}' has {parts} parts, and a change id has {SHARDS}: numbers with dashes between them")]
+    #[error("'{text}' has {parts} parts; a change id has {SHARDS}, numbers separated by dashes")]
     Parts {
         /// The beginning of the text.
         text: String,

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// The price that a player asks for an item.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Asking<'a> {
+pub enum AskingPrice<'a> {
     /// An amount of a currency.
     Price(Price<'a>),
     /// An exchange ratio, `~price 1/3 offer`: the currency is not given.
@@ -81,7 +81,7 @@ fn number(text: &str) -> Option<f64> {
 }
 
 /// Returns the price in a note, or in the name of a tab. `None` if it is not a price.
-pub fn read(note: &str) -> Option<Asking<'_>> {
+pub fn read(note: &str) -> Option<AskingPrice<'_>> {
     let note = note.trim();
     let (kind, rest) = [("~price ", PriceKind::Fixed), ("~b/o ", PriceKind::BuyOut)]
         .iter()
@@ -90,14 +90,14 @@ pub fn read(note: &str) -> Option<Asking<'_>> {
     let (amount, currency) = (Amount::read(amount)?, currency.trim());
     match currency {
         "" => None,
-        "offer" => Some(Asking::Exchange(amount)),
-        _ => Some(Asking::Price(Price { kind, amount, currency })),
+        "offer" => Some(AskingPrice::Exchange(amount)),
+        _ => Some(AskingPrice::Price(Price { kind, amount, currency })),
     }
 }
 
 /// Returns the price of an item with `note` in the tab `tab`. The note takes precedence; a note such as `~skip` means
 /// that the tab's price does not apply. A note without a tilde is a remark, and the tab's price applies.
-pub fn asked<'a>(note: Option<&'a str>, tab: Option<&'a str>) -> Option<Asking<'a>> {
+pub fn asking_price<'a>(note: Option<&'a str>, tab: Option<&'a str>) -> Option<AskingPrice<'a>> {
     match note.filter(|note| note.trim_start().starts_with('~')) {
         Some(note) => read(note),
         None => read(tab?),
@@ -108,8 +108,8 @@ pub fn asked<'a>(note: Option<&'a str>, tab: Option<&'a str>) -> Option<Asking<'
 mod tests {
     use super::*;
 
-    fn price(kind: PriceKind, numerator: f64, denominator: f64, currency: &str) -> Option<Asking<'_>> {
-        Some(Asking::Price(Price { kind, amount: Amount { numerator, denominator }, currency }))
+    fn price(kind: PriceKind, numerator: f64, denominator: f64, currency: &str) -> Option<AskingPrice<'_>> {
+        Some(AskingPrice::Price(Price { kind, amount: Amount { numerator, denominator }, currency }))
     }
 
     #[test]
@@ -119,7 +119,7 @@ mod tests {
         assert_eq!(read(" ~price  .5  divine "), price(PriceKind::Fixed, 0.5, 1.0, "divine"));
         let bulk = read("~b/o 10/3 chaos");
         assert_eq!(bulk, price(PriceKind::BuyOut, 10.0, 3.0, "chaos"));
-        let Some(Asking::Price(bulk)) = bulk else { panic!("{bulk:?}") };
+        let Some(AskingPrice::Price(bulk)) = bulk else { panic!("{bulk:?}") };
         assert!((bulk.amount.each() - 10.0 / 3.0).abs() < 1e-12);
         assert_eq!(bulk.amount.to_string(), "10/3");
     }
@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn an_offer_is_an_exchange_and_no_price() {
         let third = Amount { numerator: 1.0, denominator: 3.0 };
-        assert_eq!(read("~price 1/3 offer"), Some(Asking::Exchange(third)));
+        assert_eq!(read("~price 1/3 offer"), Some(AskingPrice::Exchange(third)));
     }
 
     #[test]
@@ -156,10 +156,10 @@ mod tests {
     #[test]
     fn the_note_wins_over_the_tabs_name() {
         let (one, two) = (Some("~price 1 chaos"), Some("~b/o 2 exa"));
-        assert_eq!(asked(one, two), price(PriceKind::Fixed, 1.0, 1.0, "chaos"));
-        assert_eq!(asked(None, two), price(PriceKind::BuyOut, 2.0, 1.0, "exa"));
-        assert_eq!(asked(Some("for my guild"), two), price(PriceKind::BuyOut, 2.0, 1.0, "exa"));
-        assert_eq!(asked(Some("~skip"), two), None);
-        assert_eq!(asked(None, None), None);
+        assert_eq!(asking_price(one, two), price(PriceKind::Fixed, 1.0, 1.0, "chaos"));
+        assert_eq!(asking_price(None, two), price(PriceKind::BuyOut, 2.0, 1.0, "exa"));
+        assert_eq!(asking_price(Some("for my guild"), two), price(PriceKind::BuyOut, 2.0, 1.0, "exa"));
+        assert_eq!(asking_price(Some("~skip"), two), None);
+        assert_eq!(asking_price(None, None), None);
     }
 }

@@ -36,7 +36,7 @@ pub struct Progress {
     pub totals: Totals,
     /// The newest pages that were given up.
     #[serde(default)]
-    pub lost: Vec<Lost>,
+    pub lost: Vec<GivenUp>,
     /// Why the chain is stopped until an operator resumes it.
     #[serde(default)]
     pub stopped: Option<Stopped>,
@@ -53,22 +53,27 @@ pub struct OpenPage {
     pub id: ChangeId,
     /// The next id with which the chain continued. The stored page's next id must be at least as far; otherwise the
     /// edits between are in no page. `None`: the chain did not continue from this page.
-    pub led_to: Option<ChangeId>,
+    #[serde(rename = "led_to")]
+    pub continued_at: Option<ChangeId>,
 }
 
 /// An open page in the current format of the record or in an older one.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Recorded {
-    Page { id: ChangeId, led_to: Option<ChangeId> },
+    Page {
+        id: ChangeId,
+        #[serde(rename = "led_to")]
+        continued_at: Option<ChangeId>,
+    },
     Id(ChangeId),
 }
 
 impl From<Recorded> for OpenPage {
     fn from(recorded: Recorded) -> OpenPage {
         match recorded {
-            Recorded::Page { id, led_to } => OpenPage { id, led_to },
-            Recorded::Id(id) => OpenPage { id, led_to: None },
+            Recorded::Page { id, continued_at } => OpenPage { id, continued_at },
+            Recorded::Id(id) => OpenPage { id, continued_at: None },
         }
     }
 }
@@ -116,7 +121,7 @@ impl Totals {
 
 /// A page that can never be stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Lost {
+pub struct GivenUp {
     /// Its id.
     pub id: ChangeId,
     /// When it was given up.
@@ -135,7 +140,7 @@ pub struct Stopped {
 }
 
 /// The number of lost pages listed in a record; all are counted.
-const LOST_KEPT: usize = 20;
+const MOST_LISTED: usize = 20;
 
 impl Progress {
     /// Moves the position from `from` to `next`, and adds the page `from` to the open ones.
@@ -149,30 +154,30 @@ impl Progress {
     }
 
     /// Records that a page is not stored yet, and the next id with which the chain continued, if it did.
-    pub fn add_open(&mut self, id: ChangeId, led_to: Option<ChangeId>) {
+    pub fn add_open(&mut self, id: ChangeId, continued_at: Option<ChangeId>) {
         match self.open.iter_mut().find(|open| open.id == id) {
-            Some(open) => open.led_to = led_to.or(open.led_to),
-            None => self.open.push(OpenPage { id, led_to }),
+            Some(open) => open.continued_at = continued_at.or(open.continued_at),
+            None => self.open.push(OpenPage { id, continued_at }),
         }
     }
 
     /// Removes a page that is durable and announced. Returns the next id with which the chain continued, if it did.
     pub fn close(&mut self, id: ChangeId) -> Option<ChangeId> {
         let place = self.open.iter().position(|open| open.id == id)?;
-        self.open.remove(place).led_to
+        self.open.remove(place).continued_at
     }
 
     /// Moves the position back to `place` in every shard that is past it.
-    pub fn turn_back(&mut self, place: ChangeId) {
+    pub fn move_back(&mut self, place: ChangeId) {
         self.position = self.position.map(|position| position.lower(place));
     }
 
     /// Gives up a page.
-    pub fn lose(&mut self, id: ChangeId, at: Timestamp, reason: String) {
+    pub fn give_up(&mut self, id: ChangeId, at: Timestamp, reason: String) {
         self.close(id);
         self.totals.lost += 1;
-        self.lost.push(Lost { id, at, reason });
-        let surplus = self.lost.len().saturating_sub(LOST_KEPT);
+        self.lost.push(GivenUp { id, at, reason });
+        let surplus = self.lost.len().saturating_sub(MOST_LISTED);
         self.lost.drain(..surplus);
     }
 }
@@ -200,13 +205,13 @@ const LONGEST_LEASE: Duration = Duration::from_secs(60 * 60);
 
 impl ChainStatus {
     /// Returns until when a follower has the chain; `None` if none has it.
-    pub fn led_until(&self, now: Timestamp) -> Option<Timestamp> {
-        led_until(self.leased_until, now, LONGEST_LEASE)
+    pub fn active_lease_until(&self, now: Timestamp) -> Option<Timestamp> {
+        active_lease_until(self.leased_until, now, LONGEST_LEASE)
     }
 }
 
 /// Returns until when a lease of at most `longest` lasts; `None` if it has ended.
-pub(super) fn led_until(until: Option<Timestamp>, now: Timestamp, longest: Duration) -> Option<Timestamp> {
+pub(super) fn active_lease_until(until: Option<Timestamp>, now: Timestamp, longest: Duration) -> Option<Timestamp> {
     until.filter(|until| is_pending(*until, longest, now))
 }
 
@@ -221,7 +226,7 @@ pub trait Chain: Send + Sync {
 
     /// Writes the progress and renews the lease. Returns `false` if another follower has the chain: the caller must
     /// stop. Idempotent.
-    async fn keep(&self, claim: &Claim, progress: &Progress, lease: Duration) -> PortResult<bool>;
+    async fn write(&self, claim: &Claim, progress: &Progress, lease: Duration) -> PortResult<bool>;
 
     /// Writes the progress and releases the chain. Returns `false` as above.
     async fn release(&self, claim: &Claim, progress: &Progress) -> PortResult<bool>;
@@ -230,7 +235,7 @@ pub trait Chain: Send + Sync {
 /// The stored samples of the river's head.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "RecordedHead")]
-pub struct Head {
+pub struct HeadSamples {
     /// Its positions, oldest first.
     pub samples: Vec<Sample>,
     /// Set if the last request was refused: each further request would count towards a ban.
@@ -245,11 +250,11 @@ enum RecordedHead {
     Head { samples: Vec<Sample>, refused: Option<Stopped> },
 }
 
-impl From<RecordedHead> for Head {
-    fn from(recorded: RecordedHead) -> Head {
+impl From<RecordedHead> for HeadSamples {
+    fn from(recorded: RecordedHead) -> HeadSamples {
         match recorded {
-            RecordedHead::Samples(samples) => Head { samples, refused: None },
-            RecordedHead::Head { samples, refused } => Head { samples, refused },
+            RecordedHead::Samples(samples) => HeadSamples { samples, refused: None },
+            RecordedHead::Head { samples, refused } => HeadSamples { samples, refused },
         }
     }
 }
@@ -265,10 +270,10 @@ pub struct Sample {
 
 /// The stored samples of the head, which show how fast the river grows.
 #[async_trait]
-pub trait Heads: Send + Sync {
+pub trait HeadStore: Send + Sync {
     /// Replaces the samples. With two writers the last one wins, and both values are valid.
-    async fn keep(&self, head: &Head) -> PortResult<()>;
+    async fn write(&self, head: &HeadSamples) -> PortResult<()>;
 
     /// Returns the samples; none if the head was never read.
-    async fn read(&self) -> PortResult<Head>;
+    async fn read(&self) -> PortResult<HeadSamples>;
 }

@@ -115,7 +115,7 @@ pub trait Index: Send + Sync {
     async fn apply(&self, snapshot: Snapshot) -> PortResult<Changes>;
 
     /// Deletes the events before `before`.
-    async fn forget_events(&self, before: Timestamp) -> PortResult<()>;
+    async fn delete_events(&self, before: Timestamp) -> PortResult<()>;
 
     /// Returns the size of the index.
     async fn counts(&self) -> PortResult<IndexCounts>;

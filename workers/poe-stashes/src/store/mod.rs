@@ -16,7 +16,9 @@ mod pages;
 mod sqlite_chain;
 mod sqlite_index;
 
-pub use chain::{Chain, ChainStatus, Claim, Head, Heads, Lost, OpenPage, Progress, Sample, Stopped, Totals};
+pub use chain::{
+    Chain, ChainStatus, Claim, GivenUp, HeadSamples, HeadStore, OpenPage, Progress, Sample, Stopped, Totals,
+};
 pub use index::{Changes, Index, IndexCounts, ItemRow, PriceRow, Snapshot, StashRow};
 pub use objects::Objects;
 pub use objects_chain::ObjectChain;

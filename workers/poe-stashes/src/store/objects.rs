@@ -74,7 +74,7 @@ fn create() -> PutOptions {
 impl Pages for Objects {
     async fn begin(&self, key: PageKey) -> PortResult<Box<dyn Upload>> {
         let path = Path::from(key.to_string());
-        Ok(Box::new(ObjectUpload { objects: self.clone(), path, gathered: PutPayloadMut::new(), aside: None }))
+        Ok(Box::new(ObjectUpload { objects: self.clone(), path, gathered: PutPayloadMut::new(), parts_upload: None }))
     }
 
     async fn read(&self, key: PageKey) -> PortResult<Option<PageStream>> {
@@ -95,11 +95,11 @@ struct ObjectUpload {
     objects: Objects,
     path: Path,
     gathered: PutPayloadMut,
-    aside: Option<Aside>,
+    parts_upload: Option<PartsUpload>,
 }
 
 /// An upload in parts, under a temporary name.
-struct Aside {
+struct PartsUpload {
     path: Path,
     parts: Box<dyn MultipartUpload>,
 }
@@ -110,31 +110,31 @@ impl ObjectUpload {
     }
 
     async fn send_part(&mut self) -> Result<(), Error> {
-        if self.aside.is_none() {
-            let path = aside()?;
+        if self.parts_upload.is_none() {
+            let path = temporary_path()?;
             let parts = self.objects.store.put_multipart(&path).await?;
-            self.aside = Some(Aside { path, parts });
+            self.parts_upload = Some(PartsUpload { path, parts });
         }
         let part: PutPayload = std::mem::take(&mut self.gathered).freeze();
-        match &mut self.aside {
-            Some(aside) => aside.parts.put_part(part).await,
+        match &mut self.parts_upload {
+            Some(parts_upload) => parts_upload.parts.put_part(part).await,
             None => Ok(()),
         }
     }
 
     /// Gives a completed upload its final name, if the name is free.
-    async fn publish(store: &dyn ObjectStore, mut aside: Aside, path: &Path) -> Result<(), Error> {
-        aside.parts.complete().await?;
-        let copied = store.copy_if_not_exists(&aside.path, path).await;
-        if let Err(error) = store.delete(&aside.path).await {
-            tracing::warn!(path = %aside.path, %error, "could not delete an upload that is done: {error}");
+    async fn publish(store: &dyn ObjectStore, mut parts_upload: PartsUpload, path: &Path) -> Result<(), Error> {
+        parts_upload.parts.complete().await?;
+        let copied = store.copy_if_not_exists(&parts_upload.path, path).await;
+        if let Err(error) = store.delete(&parts_upload.path).await {
+            tracing::warn!(path = %parts_upload.path, %error, "could not delete a completed upload: {error}");
         }
         copied
     }
 }
 
 /// Returns a unique temporary name.
-fn aside() -> Result<Path, Error> {
+fn temporary_path() -> Result<Path, Error> {
     let random =
         getrandom::u64().map_err(|error| Error::Generic { store: "uploads", source: error.to_string().into() })?;
     Ok(Path::from(format!("{UPLOADS}/{random:016x}")))
@@ -151,13 +151,13 @@ impl Upload for ObjectUpload {
     }
 
     async fn commit(mut self: Box<Self>) -> PortResult<Put> {
-        let done = match self.aside.is_some() && !self.gathered.is_empty() {
+        let done = match self.parts_upload.is_some() && !self.gathered.is_empty() {
             true => self.send_part().await,
             false => Ok(()),
         };
-        let done = match (done, self.aside.take()) {
+        let done = match (done, self.parts_upload.take()) {
             (Err(error), _) => Err(error),
-            (Ok(()), Some(aside)) => ObjectUpload::publish(&*self.objects.store, aside, &self.path).await,
+            (Ok(()), Some(parts_upload)) => ObjectUpload::publish(&*self.objects.store, parts_upload, &self.path).await,
             (Ok(()), None) => {
                 let payload = std::mem::take(&mut self.gathered).freeze();
                 self.objects.store.put_opts(&self.path, payload, create()).await.map(drop)
@@ -165,15 +165,15 @@ impl Upload for ObjectUpload {
         };
         match done {
             Ok(()) => Ok(Put::Stored),
-            Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => Ok(Put::WasThere),
+            Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => Ok(Put::AlreadyExists),
             Err(error) => Err(self.failed(error)),
         }
     }
 
     async fn abort(mut self: Box<Self>) {
-        let Some(mut aside) = self.aside.take() else { return };
-        if let Err(error) = aside.parts.abort().await {
-            tracing::warn!(path = %aside.path, %error, "could not take an upload back: {error}");
+        let Some(mut parts_upload) = self.parts_upload.take() else { return };
+        if let Err(error) = parts_upload.parts.abort().await {
+            tracing::warn!(path = %parts_upload.path, %error, "could not abort an upload: {error}");
         }
     }
 }

@@ -17,9 +17,9 @@ use serde::{Deserialize, Serialize};
 use stint_core::clock::{Clock, after};
 use stint_core::ports::{PortError, PortResult};
 
-use super::chain::led_until;
+use super::chain::active_lease_until;
 use super::objects::{Objects, failed};
-use super::{Chain, ChainStatus, Claim, Head, Heads, Progress, Realm};
+use super::{Chain, ChainStatus, Claim, HeadSamples, HeadStore, Progress, Realm};
 
 /// The chain of one realm, in a bucket.
 pub struct ObjectChain {
@@ -57,7 +57,7 @@ impl ObjectChain {
         let version = UpdateVersion { e_tag: found.meta.e_tag.clone(), version: found.meta.version.clone() };
         let bytes = found.bytes().await.map_err(|error| failed("read", path, error))?;
         let document = serde_json::from_slice(&bytes)
-            .map_err(|error| PortError::backend(format!("could not understand the record {path}"), error))?;
+            .map_err(|error| PortError::backend(format!("could not parse the record {path}"), error))?;
         Ok(Some((document, version)))
     }
 
@@ -111,7 +111,7 @@ impl Chain for ObjectChain {
             None => (Record::default(), None),
         };
         let now = self.clock.now();
-        if led_until(record.leased_until, now, lease).is_some() {
+        if active_lease_until(record.leased_until, now, lease).is_some() {
             return Ok(None);
         }
         record.lease += 1;
@@ -121,7 +121,7 @@ impl Chain for ObjectChain {
         Ok(Some(Claim { lease: record.lease, progress: record.progress }))
     }
 
-    async fn keep(&self, claim: &Claim, progress: &Progress, lease: Duration) -> PortResult<bool> {
+    async fn write(&self, claim: &Claim, progress: &Progress, lease: Duration) -> PortResult<bool> {
         self.put(claim, progress, Some(after(self.clock.now(), lease))).await
     }
 
@@ -131,13 +131,13 @@ impl Chain for ObjectChain {
 }
 
 #[async_trait]
-impl Heads for ObjectChain {
-    async fn keep(&self, head: &Head) -> PortResult<()> {
+impl HeadStore for ObjectChain {
+    async fn write(&self, head: &HeadSamples) -> PortResult<()> {
         let put = self.store.put(&self.heads, payload(head)?).await;
         put.map(drop).map_err(|error| failed("write", &self.heads, error))
     }
 
-    async fn read(&self) -> PortResult<Head> {
+    async fn read(&self) -> PortResult<HeadSamples> {
         Ok(self.load(&self.heads).await?.map(|(head, _)| head).unwrap_or_default())
     }
 }

@@ -24,7 +24,7 @@ pub struct ObjectRecords {
 
 /// The content of an object.
 #[derive(Serialize, Deserialize)]
-struct Kept {
+struct StoredRecord {
     version: u64,
     /// Identifies the write, so that a write whose answer was lost can be recognised.
     write: u64,
@@ -41,9 +41,9 @@ impl ObjectRecords {
     /// Returns the record of that name and its version, from 1. `None` if there is none.
     pub async fn load<T: DeserializeOwned>(&self, name: &str) -> PortResult<Option<(u64, T)>> {
         let path = self.path(name);
-        let Some((kept, _)) = self.read(&path).await? else { return Ok(None) };
-        let record = serde_json::from_value(kept.record).map_err(|error| unreadable(&path, error))?;
-        Ok(Some((kept.version, record)))
+        let Some((stored, _)) = self.read(&path).await? else { return Ok(None) };
+        let record = serde_json::from_value(stored.record).map_err(|error| invalid(&path, error))?;
+        Ok(Some((stored.version, record)))
     }
 
     /// Stores `record` with the version after `version`, if `version` is still the stored one (0: no record). Returns
@@ -51,19 +51,20 @@ impl ObjectRecords {
     pub async fn replace<T: Serialize + Sync>(&self, name: &str, version: u64, record: &T) -> PortResult<bool> {
         let path = self.path(name);
         let unwritable = |error| PortError::backend(format!("could not write the record {path}"), error);
-        let write = getrandom::u64().map_err(|error| PortError::backend("could not draw a number", error))?;
-        let kept = Kept { version: version + 1, write, record: serde_json::to_value(record).map_err(unwritable)? };
+        let write = getrandom::u64().map_err(|error| PortError::backend("could not read random bytes", error))?;
+        let stored =
+            StoredRecord { version: version + 1, write, record: serde_json::to_value(record).map_err(unwritable)? };
         let mode = match self.read(&path).await? {
             None if version == 0 => PutMode::Create,
             Some((known, place)) if known.version == version => PutMode::Update(place),
             _ => return Ok(false),
         };
-        let bytes = serde_json::to_vec(&kept).map_err(unwritable)?;
+        let bytes = serde_json::to_vec(&stored).map_err(unwritable)?;
         match self.store.put_opts(&path, bytes.into(), PutOptions::from(mode)).await {
             Ok(_) => Ok(true),
             Err(Error::Precondition { .. } | Error::AlreadyExists { .. } | Error::NotFound { .. }) => {
                 let found = self.read(&path).await?;
-                Ok(found.is_some_and(|(found, _)| (found.version, found.write) == (kept.version, kept.write)))
+                Ok(found.is_some_and(|(found, _)| (found.version, found.write) == (stored.version, stored.write)))
             }
             Err(error) => Err(failed("write", &path, error)),
         }
@@ -73,20 +74,20 @@ impl ObjectRecords {
         Path::from(format!("{}/{name}.json", self.kind))
     }
 
-    async fn read(&self, path: &Path) -> PortResult<Option<(Kept, UpdateVersion)>> {
+    async fn read(&self, path: &Path) -> PortResult<Option<(StoredRecord, UpdateVersion)>> {
         let found = match self.store.get(path).await {
             Err(Error::NotFound { .. }) => return Ok(None),
             found => found.map_err(|error| failed("read", path, error))?,
         };
         let version = UpdateVersion { e_tag: found.meta.e_tag.clone(), version: found.meta.version.clone() };
         let bytes = found.bytes().await.map_err(|error| failed("read", path, error))?;
-        let kept = serde_json::from_slice(&bytes).map_err(|error| unreadable(path, error))?;
-        Ok(Some((kept, version)))
+        let stored = serde_json::from_slice(&bytes).map_err(|error| invalid(path, error))?;
+        Ok(Some((stored, version)))
     }
 }
 
-fn unreadable(path: &Path, error: serde_json::Error) -> PortError {
-    PortError::backend(format!("could not understand the record {path}"), error)
+fn invalid(path: &Path, error: serde_json::Error) -> PortError {
+    PortError::backend(format!("could not parse the record {path}"), error)
 }
 
 #[async_trait]

@@ -11,7 +11,7 @@ use stint_core::ports::PortResult;
 
 use crate::model::ChangeId;
 
-/// Which of the three rivers.
+/// The realm of a river.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Realm {
@@ -46,7 +46,7 @@ impl FromStr for Realm {
 
     fn from_str(text: &str) -> Result<Realm, String> {
         let known = [Realm::Pc, Realm::Xbox, Realm::Sony].into_iter().find(|realm| realm.name() == text);
-        known.ok_or_else(|| format!("'{text}' is none of pc, xbox and sony"))
+        known.ok_or_else(|| format!("'{text}' is not pc, xbox or sony"))
     }
 }
 
@@ -79,7 +79,7 @@ pub enum Put {
     /// It is stored.
     Stored,
     /// There was already a blob of this name. It is unchanged: the first observation is never replaced.
-    WasThere,
+    AlreadyExists,
 }
 
 /// Blobs by the key of their page. A partial blob is never visible.
@@ -117,6 +117,6 @@ mod tests {
         let beginning = PageKey { realm: Realm::Xbox, id: ChangeId::BEGINNING };
         assert_eq!(beginning.to_string(), "xbox/0/0-0-0-0-0.json.zst");
         assert_eq!("sony".parse(), Ok(Realm::Sony));
-        assert!("ps4".parse::<Realm>().unwrap_err().contains("none of pc"));
+        assert!("ps4".parse::<Realm>().unwrap_err().contains("is not pc"));
     }
 }

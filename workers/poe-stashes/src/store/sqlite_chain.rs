@@ -12,8 +12,8 @@ use stint_embedded::rusqlite::{Connection, OptionalExtension, params};
 use stint_embedded::upkeep::{FileSpec, RowRule};
 use stint_embedded::{Database, Embedded};
 
-use super::chain::led_until;
-use super::{Chain, ChainStatus, Claim, Head, Heads, Progress, Realm};
+use super::chain::active_lease_until;
+use super::{Chain, ChainStatus, Claim, HeadSamples, HeadStore, Progress, Realm};
 
 /// Append to these, never change one. Times are milliseconds since the epoch.
 const MIGRATIONS: &[&str] = &["
@@ -34,7 +34,7 @@ const FILE: &str = "poe-chain.db";
 /// The rules for the rows. Without its progress a chain would start anew, and skip the pages between.
 const ROWS: &[RowRule] = &[
     RowRule::Decodes { table: "chains", key: "realm", column: "progress", read: reads::<Progress>, removable: false },
-    RowRule::Decodes { table: "heads", key: "realm", column: "samples", read: reads::<Head>, removable: true },
+    RowRule::Decodes { table: "heads", key: "realm", column: "samples", read: reads::<HeadSamples>, removable: true },
 ];
 
 fn reads<T: DeserializeOwned>(text: &str) -> Result<(), String> {
@@ -60,7 +60,7 @@ impl SqliteChain {
     async fn store(&self, claim: &Claim, progress: &Progress, lease: Option<Duration>) -> PortResult<bool> {
         let (realm, number, progress) = (self.realm.name(), claim.lease.cast_signed(), write(progress)?);
         let until = lease.map(|lease| to_millis(after(self.clock.now(), lease)));
-        let updated = self.database.write("keep the chain's progress", move |connection| {
+        let updated = self.database.write("write the chain's progress", move |connection| {
             let mut update = connection
                 .prepare_cached("UPDATE chains SET progress = ?3, leased_until = ?4 WHERE realm = ?1 AND lease = ?2")?;
             update.execute(params![realm, number, progress, until])
@@ -108,7 +108,7 @@ impl Chain for SqliteChain {
         let claimed = self.database.write("claim the chain", move |connection| {
             let row = find(connection, realm)?;
             let until = row.as_ref().and_then(|row| row.leased_until).map(from_millis);
-            if led_until(until, clock.now(), lease).is_some() {
+            if active_lease_until(until, clock.now(), lease).is_some() {
                 return Ok(None);
             }
             let (number, progress) = row.map_or((0, fresh), |row| (row.lease, row.progress));
@@ -126,7 +126,7 @@ impl Chain for SqliteChain {
         claimed.map(claim).transpose()
     }
 
-    async fn keep(&self, claim: &Claim, progress: &Progress, lease: Duration) -> PortResult<bool> {
+    async fn write(&self, claim: &Claim, progress: &Progress, lease: Duration) -> PortResult<bool> {
         self.store(claim, progress, Some(lease)).await
     }
 
@@ -136,10 +136,10 @@ impl Chain for SqliteChain {
 }
 
 #[async_trait]
-impl Heads for SqliteChain {
-    async fn keep(&self, head: &Head) -> PortResult<()> {
+impl HeadStore for SqliteChain {
+    async fn write(&self, head: &HeadSamples) -> PortResult<()> {
         let (realm, head) = (self.realm.name(), write(head)?);
-        let write = self.database.write("keep the head", move |connection| {
+        let write = self.database.write("write the head", move |connection| {
             let mut upsert =
                 connection.prepare_cached("INSERT OR REPLACE INTO heads (realm, samples) VALUES (?1, ?2)")?;
             upsert.execute(params![realm, head]).map(|_| ())
@@ -147,7 +147,7 @@ impl Heads for SqliteChain {
         write.await
     }
 
-    async fn read(&self) -> PortResult<Head> {
+    async fn read(&self) -> PortResult<HeadSamples> {
         let realm = self.realm.name();
         let found: Option<String> = self
             .database
@@ -156,6 +156,6 @@ impl Heads for SqliteChain {
                 select.query_row([realm], |row| row.get(0)).optional()
             })
             .await?;
-        found.map_or_else(|| Ok(Head::default()), |head| read("the head", &head))
+        found.map_or_else(|| Ok(HeadSamples::default()), |head| read("the head", &head))
     }
 }

@@ -6,7 +6,7 @@ use stint_poe_stashes::model::ChangeId;
 use stint_standins::poe_stashes::Options;
 use stint_testkit::{FaultPlan, extent};
 
-use crate::world::{World, busy_river, play};
+use crate::world::{World, busy_river, run_scenario};
 
 /// The pages that the first process would fetch, and the second one after it.
 const FIRST: u64 = 5;
@@ -22,7 +22,7 @@ fn small(seed: u64) -> World {
 /// Runs a process with `faults`, then another one to the end. Returns the number of kill points of the first one.
 fn run_with_faults_then_restart(seed: u64, faults: &FaultPlan) -> u64 {
     let world = small(seed);
-    play(&world, async {
+    run_scenario(&world, async {
         faults.run(world.start_with(faults).run_until_fetched(FIRST)).await;
         let steps = faults.kill_points();
         let restarted = world.start();
@@ -63,15 +63,15 @@ fn a_store_that_fails_at_any_step_loses_no_page_and_leaves_no_gap() {
 }
 
 #[test]
-fn whoever_was_thought_dead_changes_nothing_any_more() {
+fn a_follower_whose_lease_expired_changes_nothing() {
     let world = World::new(busy_river(20), &[]);
-    play(&world, async {
+    run_scenario(&world, async {
         let (slow, heir) = (world.start(), world.start());
         let stale = world.stores.chain.claim(Duration::from_secs(30)).await.unwrap().unwrap();
         world.pass(Duration::from_secs(31)).await;
         heir.fetch(5).await;
         let progress = world.progress().await;
-        assert!(!world.stores.chain.keep(&stale, &stale.progress, Duration::from_secs(30)).await.unwrap());
+        assert!(!world.stores.chain.write(&stale, &stale.progress, Duration::from_secs(30)).await.unwrap());
         assert!(!world.stores.chain.release(&stale, &stale.progress).await.unwrap());
         assert_eq!(world.progress().await, progress);
         assert_eq!(slow.fetch(5).await["fetched"], 5);

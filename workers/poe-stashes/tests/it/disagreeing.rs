@@ -11,27 +11,27 @@ use stint_poe_stashes::model::ChangeId;
 use stint_standins::poe_stashes::Options;
 use stint_testkit::FaultPlan;
 
-use crate::world::{World, busy_river, play};
+use crate::world::{World, busy_river, run_scenario};
 
 /// A change to an answer in transit.
-type Twist = Box<dyn Fn(u64, &mut http::Response<Bytes>) + Send + Sync>;
+type Rewrite = Box<dyn Fn(u64, &mut http::Response<Bytes>) + Send + Sync>;
 
 /// A transport that changes the answers that contain pages.
-struct Twisted {
-    line: Arc<dyn Transport>,
-    twist: Twist,
+struct RewritingTransport {
+    inner: Arc<dyn Transport>,
+    rewrite: Rewrite,
     pages: Mutex<u64>,
 }
 
 #[async_trait]
-impl Transport for Twisted {
+impl Transport for RewritingTransport {
     async fn open(
         &self,
         request: http::Request<Bytes>,
         limits: RequestLimits,
     ) -> Result<http::Response<Body>, TransportError> {
         let is_page = request.uri().path().starts_with("/public-stash-tabs");
-        let (head, body) = self.line.open(request, limits).await?.into_parts();
+        let (head, body) = self.inner.open(request, limits).await?.into_parts();
         if !is_page {
             return Ok(http::Response::from_parts(head, body));
         }
@@ -41,13 +41,15 @@ impl Transport for Twisted {
             *pages
         };
         let mut answer = http::Response::from_parts(head, body.collect().await?);
-        (self.twist)(number, &mut answer);
+        (self.rewrite)(number, &mut answer);
         Ok(answer.map(Body::whole))
     }
 }
 
-fn world(options: Options, twist: impl Fn(u64, &mut http::Response<Bytes>) + Send + Sync + 'static) -> World {
-    World::with(options, &[], |line| Arc::new(Twisted { line, twist: Box::new(twist), pages: Mutex::new(0) }))
+fn world(options: Options, rewrite: impl Fn(u64, &mut http::Response<Bytes>) + Send + Sync + 'static) -> World {
+    World::with(options, &[], |inner| {
+        Arc::new(RewritingTransport { inner, rewrite: Box::new(rewrite), pages: Mutex::new(0) })
+    })
 }
 
 fn next_of(answer: &http::Response<Bytes>) -> ChangeId {
@@ -66,7 +68,7 @@ fn a_header_that_skips_pages_is_found_out_and_the_chain_turns_back() {
             set_header(answer, ChangeId::new(shards));
         }
     });
-    play(&world, async {
+    run_scenario(&world, async {
         world.start().fetch(40).await;
         let totals = world.progress().await.totals;
         assert_eq!(totals.disagreements, 1);
@@ -84,7 +86,7 @@ fn a_header_that_is_too_low_reads_pages_twice_and_skips_none() {
             set_header(answer, id);
         }
     });
-    play(&world, async {
+    run_scenario(&world, async {
         world.start().fetch(40).await;
         assert_eq!(world.progress().await.totals.disagreements, 1);
         assert_eq!(world.counters().client_errors, 0);
@@ -92,15 +94,15 @@ fn a_header_that_is_too_low_reads_pages_twice_and_skips_none() {
     });
 }
 
-/// Follows a river whose header is always changed by `twist`. Returns how many pages were requested beyond those that
+/// Follows a river whose header is always changed by `rewrite`. Returns how many pages were requested beyond those that
 /// were fetched.
-fn asked_in_vain(seed: u64, twist: fn(ChangeId, ChangeId) -> ChangeId) -> u64 {
+fn surplus_requests(seed: u64, rewrite: fn(ChangeId, ChangeId) -> ChangeId) -> u64 {
     let world = world(busy_river(seed), move |_, answer| {
         let page: stint_poe_stashes::model::page::Page<'_> = serde_json::from_slice(answer.body()).unwrap();
         let next = page.next_change_id;
-        set_header(answer, twist(next, next_of(answer)));
+        set_header(answer, rewrite(next, next_of(answer)));
     });
-    play(&world, async {
+    run_scenario(&world, async {
         world.start().fetch(300).await;
         let (progress, counters) = (world.progress().await, world.counters());
         assert!(progress.totals.disagreements >= 300, "each one is reported: {:?}", progress.totals);
@@ -111,22 +113,22 @@ fn asked_in_vain(seed: u64, twist: fn(ChangeId, ChangeId) -> ChangeId) -> u64 {
 }
 
 #[test]
-fn a_header_that_is_always_wrong_is_believed_once() {
+fn a_header_that_is_always_wrong_is_used_once() {
     let further = |next: ChangeId, _| ChangeId::new(next.shards().map(|counter| counter + 40));
-    assert!(asked_in_vain(7, further) <= 2);
-    assert!(asked_in_vain(8, |next, _| next.back(9)) <= 2);
-    assert!(asked_in_vain(9, |_, _| ChangeId::BEGINNING) <= 2, "the first one leads to itself");
+    assert!(surplus_requests(7, further) <= 2);
+    assert!(surplus_requests(8, |next, _| next.back(9)) <= 2);
+    assert!(surplus_requests(9, |_, _| ChangeId::BEGINNING) <= 2, "the first one leads to itself");
 }
 
 #[test]
-fn a_header_that_was_wrong_is_believed_again_after_a_thousand_pages() {
+fn a_header_that_was_wrong_is_used_again_after_a_thousand_pages() {
     let world = world(busy_river(10), |number, answer| {
         if number == 10 {
             let id = next_of(answer).back(3);
             set_header(answer, id);
         }
     });
-    play(&world, async {
+    run_scenario(&world, async {
         world.start().run_until_fetched(1_100).await;
         let totals = world.progress().await.totals;
         assert_eq!(totals.disagreements, 1);
@@ -145,7 +147,7 @@ fn a_header_that_skips_pages_leaves_no_gap_whenever_the_process_is_killed() {
                 set_header(answer, ChangeId::new(shards));
             }
         });
-        play(&world, async {
+        run_scenario(&world, async {
             faults.run(world.start_with(faults).follow(6)).await;
             let steps = faults.kill_points();
             world.pass(std::time::Duration::from_secs(40)).await;
@@ -161,11 +163,11 @@ fn a_header_that_skips_pages_leaves_no_gap_whenever_the_process_is_killed() {
 }
 
 #[test]
-fn a_header_that_is_no_id_counts_for_nothing() {
+fn an_invalid_header_is_ignored() {
     let world = world(busy_river(3), |_, answer| {
         answer.headers_mut().insert(HEADER, HeaderValue::from_static("3278697332-3203624673"));
     });
-    play(&world, async {
+    run_scenario(&world, async {
         world.start().fetch(20).await;
         let totals = world.progress().await.totals;
         assert_eq!((totals.header, totals.peek, totals.disagreements), (0, 20, 0));
@@ -181,7 +183,7 @@ fn a_body_that_begins_in_another_way_is_read_whole() {
         body.extend_from_slice(answer.body());
         *answer.body_mut() = body.into();
     });
-    play(&world, async {
+    run_scenario(&world, async {
         world.start().fetch(20).await;
         let totals = world.progress().await.totals;
         assert_eq!((totals.header, totals.peek, totals.body, totals.stored), (0, 0, 20, 20));
@@ -189,13 +191,13 @@ fn a_body_that_begins_in_another_way_is_read_whole() {
 }
 
 #[test]
-fn an_answer_that_is_no_page_is_asked_for_again() {
+fn an_answer_that_is_not_a_page_is_requested_again() {
     let world = world(busy_river(5), |number, answer| {
         if number == 3 {
             *answer.body_mut() = Bytes::from_static(b"<html>maintenance</html>");
         }
     });
-    play(&world, async {
+    run_scenario(&world, async {
         world.start().fetch(20).await;
         let totals = world.progress().await.totals;
         assert_eq!((totals.cut, totals.lost, totals.stored), (1, 0, 20));
@@ -216,7 +218,7 @@ fn a_page_that_is_never_one_is_given_up_after_ten_tries() {
             *answer.body_mut() = Bytes::from_static(b"{}");
         }
     });
-    play(&world, async {
+    run_scenario(&world, async {
         world.start().fetch(100).await;
         let progress = world.progress().await;
         assert_eq!((progress.totals.lost, progress.totals.cut, progress.totals.stored), (1, 9, 99));

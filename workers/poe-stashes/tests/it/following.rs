@@ -7,13 +7,13 @@ use stint_core::clock::between;
 use stint_poe_stashes::model::ChangeId;
 use stint_standins::poe_stashes::{Era, Faults, Options};
 
-use crate::world::{World, busy_river, play};
+use crate::world::{World, busy_river, run_scenario};
 
 #[test]
 fn without_the_header_the_first_bytes_tell() {
     for era in [Era::Y2016, Era::Y2022, Era::Y2026] {
         let world = World::new(Options { next_id_header: false, era, ..busy_river(1) }, &[]);
-        play(&world, async {
+        run_scenario(&world, async {
             world.start().fetch(200).await;
             let totals = world.progress().await.totals;
             assert_eq!((totals.fetched, totals.stored), (200, 200));
@@ -24,10 +24,10 @@ fn without_the_header_the_first_bytes_tell() {
 }
 
 #[test]
-fn at_the_end_of_the_river_it_is_waited_politely() {
+fn at_the_end_of_the_river_requests_are_rare() {
     // This river has only past edits.
     let world = World::new(Options { edits_per_second: 1, history: Duration::from_secs(400), ..busy_river(2) }, &[]);
-    play(&world, async {
+    run_scenario(&world, async {
         let process = world.start();
         process.run_while(world.pass(Duration::from_secs(600))).await;
         let progress = world.progress().await;
@@ -44,7 +44,7 @@ fn at_the_end_of_the_river_it_is_waited_politely() {
 fn the_end_is_waited_at_from_two_seconds_to_thirty() {
     let river = Options { edits_per_second: 1, history: Duration::from_secs(2), ..busy_river(3) };
     let world = World::new(river, &[]);
-    play(&world, async {
+    run_scenario(&world, async {
         // For the first five minutes the river shows only its beginning.
         let process = world.start();
         process.run_while(world.pass(Duration::from_secs(240))).await;
@@ -58,7 +58,7 @@ fn the_end_is_waited_at_from_two_seconds_to_thirty() {
 #[test]
 fn a_cut_body_is_asked_for_again_and_nothing_of_it_stays() {
     let world = World::new(Options { faults: Faults { cut: 300, ..Faults::default() }, ..busy_river(4) }, &[]);
-    play(&world, async {
+    run_scenario(&world, async {
         world.start().fetch(300).await;
         let totals = world.progress().await.totals;
         assert!(totals.cut > 50, "{totals:?}");
@@ -71,7 +71,7 @@ fn a_cut_body_is_asked_for_again_and_nothing_of_it_stays() {
 fn faults_of_the_server_are_waited_out() {
     let faults = Faults { bad_gateway: 50, unavailable: 20, cut: 0 };
     let world = World::new(Options { faults, ..busy_river(5) }, &[]);
-    play(&world, async {
+    run_scenario(&world, async {
         let process = world.start();
         process.run_until_fetched(400).await;
         assert!(world.counters().failed > 10);
@@ -83,7 +83,7 @@ fn faults_of_the_server_are_waited_out() {
 fn an_expired_token_is_renewed_and_the_chain_goes_on() {
     let river = Options { token_lifetime: Duration::from_secs(60), tells_token_lifetime: false, ..busy_river(6) };
     let world = World::new(river, &[]);
-    play(&world, async {
+    run_scenario(&world, async {
         world.start().fetch(400).await;
         let counters = world.counters();
         assert!(counters.tokens >= 3, "{}", counters.tokens);
@@ -96,7 +96,7 @@ fn an_expired_token_is_renewed_and_the_chain_goes_on() {
 #[test]
 fn a_body_over_the_cap_is_given_up_and_the_chain_goes_on() {
     let world = World::new(Options { items_per_stash: (0, 12), ..busy_river(7) }, &["--poe-max-body=36000"]);
-    play(&world, async {
+    run_scenario(&world, async {
         world.start().fetch(200).await;
         let progress = world.progress().await;
         let large = world.counters().pages.iter().filter(|page| page.bytes > 36_000).count() as u64;
@@ -110,7 +110,7 @@ fn a_body_over_the_cap_is_given_up_and_the_chain_goes_on() {
 #[test]
 fn a_refused_client_stops_and_keeps_its_position() {
     let world = World::new(Options { client_secret: "another".to_owned(), ..busy_river(8) }, &[]);
-    play(&world, async {
+    run_scenario(&world, async {
         let report = world.start().fetch(5).await;
         let stopped = report["stopped"].as_str().unwrap();
         assert!(stopped.contains("refused the credentials"), "{stopped}");
@@ -126,7 +126,7 @@ fn a_refused_client_stops_and_keeps_its_position() {
 #[test]
 fn a_ban_stops_the_chain_at_once() {
     let world = World::new(Options { ban_after: 0, ..busy_river(9) }, &[]);
-    play(&world, async {
+    run_scenario(&world, async {
         let report = world.start().fetch(5).await;
         assert!(report["stopped"].as_str().unwrap().contains("403"), "{report}");
         assert_eq!(world.counters().requests, 1);
@@ -138,11 +138,11 @@ fn a_ban_stops_the_chain_at_once() {
 #[test]
 fn an_invocation_hands_the_chain_on_when_its_time_is_over() {
     let world = World::new(busy_river(10), &[]);
-    play(&world, async {
+    run_scenario(&world, async {
         let process = world.start();
         let report = process.run("follower", serde_json::Value::Null).await;
         assert_eq!(report["handed_on"], json!(true));
-        assert_eq!(world.stores.baton.counts().await.unwrap().unfinished(), 1);
+        assert_eq!(world.stores.chain_queue.counts().await.unwrap().unfinished(), 1);
         let fetched = report["fetched"].as_u64().unwrap();
         assert!((1_300..1_600).contains(&fetched), "{fetched} pages in twelve and a half minutes");
     });
@@ -151,7 +151,7 @@ fn an_invocation_hands_the_chain_on_when_its_time_is_over() {
 #[test]
 fn a_second_follower_finds_the_chain_claimed() {
     let world = World::new(busy_river(11), &[]);
-    play(&world, async {
+    run_scenario(&world, async {
         let (one, other) = (world.start(), world.start());
         let (first, second) = futures::join!(one.fetch(50), async {
             world.pass(Duration::from_secs(3)).await;

@@ -10,7 +10,7 @@ use stint_core::worker::Worker;
 use stint_poe_stashes::watcher::Watcher;
 use stint_standins::poe_stashes::{Era, Options};
 
-use crate::world::{World, busy_river, play};
+use crate::world::{World, busy_river, run_scenario};
 
 /// Returns a river of few stashes, each of which is edited repeatedly.
 fn lively(seed: u64, era: Era) -> Options {
@@ -21,7 +21,7 @@ fn lively(seed: u64, era: Era) -> Options {
 fn the_index_is_what_was_seen_last() {
     for (seed, era) in [(1, Era::Y2016), (2, Era::Y2022), (3, Era::Y2026)] {
         let world = World::new(lively(seed, era), &[]);
-        play(&world, async {
+        run_scenario(&world, async {
             world.start().fetch(120).await;
             world.start().index_everything().await;
             let expected = last_seen(&world).await;
@@ -50,7 +50,7 @@ async fn last_seen(world: &World) -> BTreeMap<String, Value> {
 #[test]
 fn pages_in_any_order_and_twice_come_to_the_same() {
     let world = World::new(lively(4, Era::Y2026), &[]);
-    play(&world, async {
+    run_scenario(&world, async {
         world.start().fetch(60).await;
         let mut messages = world.stores.stored.peek(100).await.unwrap();
         assert!(messages.len() >= 60);
@@ -68,9 +68,9 @@ fn pages_in_any_order_and_twice_come_to_the_same() {
 }
 
 #[test]
-fn a_message_that_leads_nowhere_is_a_dead_letter_with_its_reason() {
+fn an_invalid_message_is_dead_lettered_with_its_reason() {
     let world = World::new(busy_river(5), &[]);
-    play(&world, async {
+    run_scenario(&world, async {
         for body in ["{", r#"{"realm":"pc","id":"1-2-3-4-5"}"#] {
             world.stores.stored.send(&[NewMessage::new(body)]).await.unwrap();
         }

@@ -7,7 +7,7 @@ use stint_poe_stashes::model::ChangeId;
 use stint_standins::poe_stashes::{Faults, Options, Window};
 use stint_testkit::{FaultPlan, extent};
 
-use crate::world::{World, busy_river, play};
+use crate::world::{World, busy_river, run_scenario};
 
 /// How many pages are followed: ten thousand in the long run.
 fn pages() -> u64 {
@@ -17,7 +17,7 @@ fn pages() -> u64 {
 /// Follows this many pages under these limits. Returns the share of the allowed requests that was used.
 fn utilisation(options: Options, flags: &[&str], pages: u64) -> f64 {
     let world = World::new(options, flags);
-    play(&world, async {
+    run_scenario(&world, async {
         let process = world.start();
         let begun = world.clock.now();
         let fetched_at = process.run_until_fetched(pages).await;
@@ -54,7 +54,7 @@ fn thousands_of_pages_while_everything_goes_wrong() {
     let faults = Faults { bad_gateway: 5, unavailable: 1, cut: 20 };
     let river = Options { faults, edits_per_second: 30, ..busy_river(3) };
     let world = World::new(river, &[]);
-    play(&world, async {
+    run_scenario(&world, async {
         let (mut step, mut lives) = (500, 0);
         while world.progress().await.totals.fetched < pages {
             let faults = FaultPlan::kill_at(step);
@@ -62,7 +62,7 @@ fn thousands_of_pages_while_everything_goes_wrong() {
             faults.run(process.run_until_fetched(pages)).await;
             // The same message twice, as queues may deliver it.
             let twice = stint_core::ports::NewMessage::new("{}");
-            world.stores.baton.send(&[twice.clone(), twice]).await.unwrap();
+            world.stores.chain_queue.send(&[twice.clone(), twice]).await.unwrap();
             (step, lives) = (step * 3 / 2 + 7, lives + 1);
         }
         world.start().run_until_fetched(pages + 20).await;
@@ -79,7 +79,7 @@ fn thousands_of_pages_while_everything_goes_wrong() {
 fn a_host_that_stops_need_not_wait_for_a_limit() {
     let windows = vec![Window::of(6, 1, 60), Window::of(30, 600, 600)];
     let world = World::new(Options { windows, ..busy_river(5) }, &[]);
-    play(&world, async {
+    run_scenario(&world, async {
         let begun = world.clock.now();
         world.start().run_while(world.pass(Duration::from_secs(60))).await;
         let took = between(begun, world.clock.now());
@@ -105,7 +105,7 @@ fn the_chain_keeps_the_pace_of_the_limit_and_not_of_the_download() {
             ..busy_river(4)
         };
         let world = World::new(river, &[]);
-        play(&world, async {
+        run_scenario(&world, async {
             let begun = world.clock.now();
             let fetched_at = world.start().run_until_fetched(PAGES).await;
             let mean =

@@ -11,16 +11,16 @@ use stint_poe_stashes::model::ChangeId;
 use stint_poe_stashes::store::{PageKey, PageStream, Pages, Put, Upload};
 use stint_standins::poe_stashes::{Faults, Options};
 
-use crate::world::{World, busy_river, play};
+use crate::world::{World, busy_river, run_scenario};
 
 /// A transport on which the body of the third page never arrives, and later requests for it are answered with `status`.
-struct Spoiled {
-    line: std::sync::Arc<dyn Transport>,
+struct FailingThirdPage {
+    inner: std::sync::Arc<dyn Transport>,
     status: StatusCode,
     seen: Mutex<Vec<String>>,
 }
 
-impl Spoiled {
+impl FailingThirdPage {
     /// Returns how often this page was requested, if it is the third one.
     fn count(&self, page: &str) -> Option<usize> {
         let mut seen = self.seen.lock().unwrap();
@@ -31,7 +31,7 @@ impl Spoiled {
 }
 
 #[async_trait]
-impl Transport for Spoiled {
+impl Transport for FailingThirdPage {
     async fn open(
         &self,
         request: http::Request<Bytes>,
@@ -39,7 +39,7 @@ impl Transport for Spoiled {
     ) -> Result<http::Response<Body>, TransportError> {
         let page = request.uri().query().map(str::to_owned);
         let tries = page.and_then(|page| self.count(&page));
-        let (head, body) = self.line.open(request, limits).await?.into_parts();
+        let (head, body) = self.inner.open(request, limits).await?.into_parts();
         let Some(tries) = tries else { return Ok(http::Response::from_parts(head, body)) };
         let cut = || TransportError::Broken { host: "river".into(), reason: "cut".into() };
         let mut answer = http::Response::from_parts(head, body);
@@ -52,15 +52,17 @@ impl Transport for Spoiled {
     }
 }
 
-fn spoiled(seed: u64, status: u16, flags: &[&str]) -> World {
+fn failing_third_page(seed: u64, status: u16, flags: &[&str]) -> World {
     let status = StatusCode::from_u16(status).unwrap();
-    World::with(busy_river(seed), flags, |line| std::sync::Arc::new(Spoiled { line, status, seen: Mutex::default() }))
+    World::with(busy_river(seed), flags, |inner| {
+        std::sync::Arc::new(FailingThirdPage { inner, status, seen: Mutex::default() })
+    })
 }
 
 #[test]
 fn a_page_that_always_fails_keeps_nothing_else_waiting() {
-    let world = spoiled(1, 500, &[]);
-    play(&world, async {
+    let world = failing_third_page(1, 500, &[]);
+    run_scenario(&world, async {
         let (process, begun) = (world.start(), stint_core::clock::Clock::now(&world.clock));
         let took = stint_core::clock::between(begun, process.run_until_fetched(600).await);
         // At two requests a second.
@@ -75,8 +77,8 @@ fn a_page_that_always_fails_keeps_nothing_else_waiting() {
 #[test]
 fn a_page_that_is_refused_is_given_up_and_the_chain_goes_on() {
     for (status, flags) in [(403, &[][..]), (404, &["--poe-open-pages=1"]), (410, &[])] {
-        let world = spoiled(2, status, flags);
-        play(&world, async {
+        let world = failing_third_page(2, status, flags);
+        run_scenario(&world, async {
             world.start().fetch(100).await;
             let progress = world.progress().await;
             assert_eq!((progress.open.len(), progress.totals.lost, progress.totals.stored), (0, 1, 99));
@@ -88,10 +90,10 @@ fn a_page_that_is_refused_is_given_up_and_the_chain_goes_on() {
 
 /// A page is missing when the client is refused: that is not about the page.
 #[test]
-fn who_is_turned_away_loses_no_page() {
+fn a_refused_client_loses_no_page() {
     let river = Options { faults: Faults { cut: 500, ..Faults::default() }, ..busy_river(5) };
     let world = World::new(river, &[]);
-    play(&world, async {
+    run_scenario(&world, async {
         world
             .start()
             .run_while(async {
@@ -112,7 +114,7 @@ fn who_is_turned_away_loses_no_page() {
 fn requests_that_fail_do_not_count_as_answers_that_are_no_page() {
     let faults = Faults { cut: 300, unavailable: 600, ..Faults::default() };
     let world = World::new(Options { faults, ..busy_river(6) }, &[]);
-    play(&world, async {
+    run_scenario(&world, async {
         world.start().run_while(world.pass(std::time::Duration::from_secs(3_600))).await;
         let progress = world.progress().await;
         assert!(progress.totals.stored > 20, "{:?}", progress.totals);
@@ -125,14 +127,14 @@ fn requests_that_fail_do_not_count_as_answers_that_are_no_page() {
 fn more_open_pages_than_may_stream_are_taken_over_one_after_the_other() {
     let faults = Faults { cut: 1000, ..Faults::default() };
     let mut world = World::new(Options { faults, bytes_per_second: Some(2_000), ..busy_river(7) }, &[]);
-    play(&world, async {
+    run_scenario(&world, async {
         world.start().run_while(world.pass(std::time::Duration::from_secs(60))).await;
         let open = world.progress().await.open.len();
         assert_eq!(open, 16);
     });
     world.settings.poe_open_pages = 2;
     world.upstream().set_faults(Faults::default());
-    play(&world, async {
+    run_scenario(&world, async {
         world.start().fetch(5).await;
         world.assert_whole(ChangeId::BEGINNING).await;
     });
@@ -142,7 +144,7 @@ fn more_open_pages_than_may_stream_are_taken_over_one_after_the_other() {
 fn when_no_body_arrives_the_chain_waits_with_as_many_pages_open_as_may_stream() {
     let faults = Faults { cut: 1000, ..Faults::default() };
     let world = World::new(Options { faults, ..busy_river(3) }, &["--poe-open-pages=4"]);
-    play(&world, async {
+    run_scenario(&world, async {
         world.start().run_while(world.pass(std::time::Duration::from_secs(300))).await;
         let progress = world.progress().await;
         assert_eq!((progress.open.len(), progress.totals.fetched, progress.totals.stored), (4, 4, 0));
@@ -206,7 +208,7 @@ fn a_store_that_fails_for_one_page_costs_no_other_its_body() {
     let mut world = World::new(river, &[]);
     let failing = std::sync::Arc::new(Failing { pages: world.stores.pages.clone(), fails: Mutex::new(None) });
     world.stores.pages = failing.clone();
-    play(&world, async {
+    run_scenario(&world, async {
         world.start().fetch(1).await;
         *failing.fails.lock().unwrap() = world.progress().await.position;
         let error = world.start().follow(20).await.unwrap_err();

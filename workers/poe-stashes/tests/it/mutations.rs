@@ -21,42 +21,42 @@ use stint_poe_stashes::store::Progress;
 use stint_standins::poe_stashes::Options;
 use stint_testkit::{Mutations, peak_megabytes};
 
-use crate::world::{World, busy_river, play};
+use crate::world::{World, busy_river, run_scenario};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
 /// How long answers are damaged.
-const GARBLED: Duration = Duration::from_secs(15 * 60);
+const DAMAGE_TIME: Duration = Duration::from_secs(15 * 60);
 
 /// The share of damaged answers, in percent.
 const SHARE: u64 = 30;
 
 /// A transport that damages answers until it is told to stop.
-struct Garbled {
-    line: Arc<dyn Transport>,
+struct DamagingTransport {
+    inner: Arc<dyn Transport>,
     state: Arc<Mutex<State>>,
 }
 
 struct State {
     mutations: Mutations,
     share: u64,
-    garbled: u64,
+    damaged: u64,
 }
 
 impl State {
-    fn garble(&mut self, head: &mut http::response::Parts, body: Bytes) -> Bytes {
+    fn damage(&mut self, head: &mut http::response::Parts, body: Bytes) -> Bytes {
         if self.mutations.below(100) >= self.share {
             return body;
         }
-        self.garbled += 1;
+        self.damaged += 1;
         match self.mutations.below(20) {
             0..=9 => {
-                let garbled = self.mutations.body(&body);
+                let damaged = self.mutations.body(&body);
                 // The content of a page is what its body says: a wrong next id in the body could not be detected by any
                 // client.
-                let misleads = named(&garbled).any(|id| named(&body).all(|right| right != id));
-                self.garbled -= u64::from(misleads);
-                return if misleads { body } else { Bytes::from(garbled) };
+                let misleads = named(&damaged).any(|id| named(&body).all(|right| right != id));
+                self.damaged -= u64::from(misleads);
+                return if misleads { body } else { Bytes::from(damaged) };
             }
             10..=18 => self.header(&mut head.headers),
             _ => {
@@ -81,58 +81,58 @@ impl State {
 }
 
 #[async_trait]
-impl Transport for Garbled {
+impl Transport for DamagingTransport {
     async fn open(
         &self,
         request: http::Request<Bytes>,
         limits: RequestLimits,
     ) -> Result<Response<Body>, TransportError> {
-        let (mut head, body) = self.line.send(request, limits).await?.into_parts();
-        let body = self.state.lock().unwrap().garble(&mut head, body);
+        let (mut head, body) = self.inner.send(request, limits).await?.into_parts();
+        let body = self.state.lock().unwrap().damage(&mut head, body);
         Ok(Response::from_parts(head, Body::whole(body)))
     }
 }
 
 #[test]
 #[expect(clippy::disallowed_methods, reason = "a test\'s own setting")]
-fn a_chain_bears_answers_that_came_out_wrong_and_keeps_its_pace_with_right_ones() {
+fn damaged_answers_skip_no_page_and_correct_ones_restore_the_pace() {
     let asked = std::env::var("STINT_MUTATIONS").ok();
     let wanted: u64 = asked.as_ref().map_or(500, |count| count.parse().unwrap());
-    let (mut garbled, mut seed) = (0, 0);
-    while garbled < wanted {
+    let (mut damaged, mut seed) = (0, 0);
+    while damaged < wanted {
         seed += 1;
-        garbled += story(seed);
+        damaged += scenario(seed);
     }
     // Measured when run by itself, without the memory of other tests.
     let peak = peak_megabytes().filter(|_| asked.is_some());
-    told(garbled, seed, peak);
+    print_summary(damaged, seed, peak);
     assert!(peak <= Some(150), "{peak:?} MB");
 }
 
-#[expect(clippy::print_stdout, reason = "a long run says what it came to")]
-fn told(garbled: u64, stories: u64, peak: Option<u64>) {
-    println!("{garbled} answers came out wrong in {stories} stories, in {peak:?} MB at the most");
+#[expect(clippy::print_stdout, reason = "a long run prints its result")]
+fn print_summary(damaged: u64, scenarios: u64, peak: Option<u64>) {
+    println!("{damaged} damaged answers in {scenarios} scenarios, peak memory {peak:?} MB");
 }
 
-fn story(seed: u64) -> u64 {
-    let state = State { mutations: Mutations::new(seed), share: SHARE, garbled: 0 };
+fn scenario(seed: u64) -> u64 {
+    let state = State { mutations: Mutations::new(seed), share: SHARE, damaged: 0 };
     let state = Arc::new(Mutex::new(state));
     let river = Options { edits_per_second: 20, ..busy_river(seed) };
-    let world = World::with(river, &[], |line| Arc::new(Garbled { line, state: state.clone() }));
-    play(&world, async {
-        let end = after(world.clock.now(), GARBLED);
+    let world = World::with(river, &[], |inner| Arc::new(DamagingTransport { inner, state: state.clone() }));
+    run_scenario(&world, async {
+        let end = after(world.clock.now(), DAMAGE_TIME);
         while world.clock.now() < end {
             follow(&world, end, u64::MAX).await;
         }
         state.lock().unwrap().share = 0;
         assert_restored(&world, seed).await;
         assert_eq!(skipped(&world).await, Vec::<u64>::new(), "seed {seed}: edits that are in no page");
-        assert_eq!(world.stores.baton.dead_letters(10).await.unwrap(), [], "seed {seed}");
+        assert_eq!(world.stores.chain_queue.dead_letters(10).await.unwrap(), [], "seed {seed}");
         for dead in world.stores.stored.dead_letters(1_000).await.unwrap() {
             assert!(dead.reason.contains("cannot be read"), "{dead:?}");
         }
         assert!(!world.counters().banned, "seed {seed}");
-        state.lock().unwrap().garbled
+        state.lock().unwrap().damaged
     })
 }
 
@@ -194,7 +194,7 @@ fn named(body: &[u8]) -> impl Iterator<Item = ChangeId> + use<> {
     scan.feed(body);
     let first = match peek.feed(body) {
         Peeked::Found(id) => Some(id),
-        Peeked::NotYet | Peeked::Nothing => None,
+        Peeked::NotYet | Peeked::NotFound => None,
     };
     first.into_iter().chain(scan.next())
 }

@@ -12,7 +12,7 @@ use stint_poe_stashes::guard::PAGES_UPSTREAM;
 use stint_poe_stashes::model::ChangeId;
 use stint_standins::poe_stashes::Options;
 
-use crate::world::{World, busy_river, play};
+use crate::world::{World, busy_river, run_scenario};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
@@ -25,8 +25,8 @@ enum Form {
 }
 
 /// A transport to the river that fails while it is told to.
-struct Line {
-    line: Arc<dyn Transport>,
+struct FailingTransport {
+    inner: Arc<dyn Transport>,
     state: Arc<Mutex<State>>,
 }
 
@@ -38,7 +38,7 @@ struct State {
 }
 
 #[async_trait]
-impl Transport for Line {
+impl Transport for FailingTransport {
     async fn open(
         &self,
         request: http::Request<Bytes>,
@@ -56,7 +56,7 @@ impl Transport for Line {
             Ok(answer)
         };
         match form {
-            None => self.line.open(request, limits).await,
+            None => self.inner.open(request, limits).await,
             Some(Form::Status(status)) => answer(status, "busy"),
             Some(Form::Silence) => Err(TransportError::TimedOut { host, timeout: limits.timeout }),
             Some(Form::NoConnection) => Err(TransportError::Unreachable { host, reason: "refused".into() }),
@@ -67,7 +67,7 @@ impl Transport for Line {
 fn world(seed: u64) -> (World, Arc<Mutex<State>>) {
     let state = Arc::<Mutex<State>>::default();
     let river = Options { edits_per_second: 2, stashes: 500, ..busy_river(seed) };
-    let world = World::with(river, &[], |line| Arc::new(Line { line, state: state.clone() }));
+    let world = World::with(river, &[], |inner| Arc::new(FailingTransport { inner, state: state.clone() }));
     (world, state)
 }
 
@@ -75,20 +75,20 @@ fn world(seed: u64) -> (World, Arc<Mutex<State>>) {
 fn hours_of_every_form_take_few_requests_and_the_chain_goes_on_behind_them() {
     let forms = [(8, Form::Status(502)), (2, Form::Status(503)), (2, Form::Silence), (2, Form::NoConnection)];
     for (seed, (hours, form)) in (40..).zip(forms) {
-        let (world, line) = world(seed);
-        play(&world, async {
+        let (world, transport) = world(seed);
+        run_scenario(&world, async {
             let mut before = 0;
             world
                 .start()
                 .run_while(async {
                     world.pass(Duration::from_secs(20)).await;
                     before = world.progress().await.totals.fetched;
-                    line.lock().unwrap().form = Some(form);
+                    transport.lock().unwrap().form = Some(form);
                     world.pass(HOUR * hours).await;
-                    line.lock().unwrap().form = None;
+                    transport.lock().unwrap().form = None;
                 })
                 .await;
-            let failed = line.lock().unwrap().failed;
+            let failed = transport.lock().unwrap().failed;
             assert!(failed < 30 + 4 * hours as usize, "{failed} requests in {hours} hours of {form:?}");
             let progress = world.progress().await;
             assert!(before > 0 && progress.stopped.is_none(), "{before} pages, {:?}", progress.stopped);
@@ -99,7 +99,7 @@ fn hours_of_every_form_take_few_requests_and_the_chain_goes_on_behind_them() {
             assert!(world.stores.breakers.load(PAGES_UPSTREAM).await.unwrap().1.is_closed(), "{form:?}");
             assert_eq!(world.progress().await.totals.lost, 0);
             world.assert_whole(ChangeId::BEGINNING).await;
-            assert_eq!(world.stores.baton.dead_letters(10).await.unwrap(), []);
+            assert_eq!(world.stores.chain_queue.dead_letters(10).await.unwrap(), []);
         });
     }
 }

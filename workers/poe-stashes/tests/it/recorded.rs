@@ -13,7 +13,7 @@ const RECORDED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/dat
 fn recorded(file: &str) -> Option<String> {
     let text = std::fs::read_to_string(format!("{RECORDED}/{file}")).ok();
     if text.is_none() {
-        eprintln!("passed over: the recorded answers are not at hand");
+        eprintln!("skipped: no recorded answers");
     }
     text
 }

@@ -16,16 +16,16 @@ use stint_poe_stashes::store::{PageKey, PageStream, Pages, Progress, Stopped, Up
 use stint_standins::poe_stashes::{Faults, Options};
 use stint_testkit::FaultPlan;
 
-use crate::world::{World, busy_river, play};
+use crate::world::{World, busy_river, run_scenario};
 
 const LEASE: Duration = Duration::from_secs(30);
 
 #[test]
-fn the_chain_goes_on_the_moment_that_the_lease_of_the_dead_is_over() {
+fn the_chain_continues_when_the_crashed_followers_lease_ends() {
     // After the kill: at once, after a while, and when its lease has already ended.
     for (passed, waits) in [(0, 30), (20, 10), (40, 0)] {
         let world = World::new(busy_river(1), &[]);
-        play(&world, async {
+        run_scenario(&world, async {
             world.stores.chain.claim(LEASE).await.unwrap().unwrap();
             world.pass(Duration::from_secs(passed)).await;
             let begun = world.clock.now();
@@ -37,7 +37,7 @@ fn the_chain_goes_on_the_moment_that_the_lease_of_the_dead_is_over() {
 }
 
 /// Completes with `work`, and checks that the chain is claimed all the while.
-async fn always_held<T>(world: &World, work: impl Future<Output = T>) -> T {
+async fn assert_always_claimed<T>(world: &World, work: impl Future<Output = T>) -> T {
     let looks = Cell::new(0);
     let watched = Box::pin(async {
         loop {
@@ -58,9 +58,9 @@ fn a_short_lease_is_kept_up_as_well() {
     // At the end of the river, where it waits for up to half a minute.
     let river = Options { edits_per_second: 0, history: Duration::from_secs(400), ..busy_river(2) };
     let world = World::new(river, &["--poe-lease-seconds=1"]);
-    play(&world, async {
+    run_scenario(&world, async {
         let process = world.start();
-        always_held(&world, process.run("follower", serde_json::Value::Null)).await;
+        assert_always_claimed(&world, process.run("follower", serde_json::Value::Null)).await;
     });
 }
 
@@ -68,16 +68,16 @@ fn a_short_lease_is_kept_up_as_well() {
 fn a_search_that_waits_keeps_its_lease() {
     let faults = Faults { unavailable: 400, ..Faults::default() };
     let world = World::new(Options { faults, ..busy_river(3) }, &["--poe-start=tail"]);
-    play(&world, async {
-        always_held(&world, world.start().fetch(1)).await;
+    run_scenario(&world, async {
+        assert_always_claimed(&world, world.start().fetch(1)).await;
         assert!(world.counters().failed > 0);
     });
 }
 
 #[test]
-fn whoever_dies_while_it_lets_a_stopped_chain_go_on_keeps_nobody_waiting() {
+fn a_crash_while_resuming_a_stopped_chain_delays_no_follower() {
     let world = World::new(busy_river(4), &[]);
-    play(&world, async {
+    run_scenario(&world, async {
         let chain = &world.stores.chain;
         for step in 1..=4 {
             let claim = chain.claim(LEASE).await.unwrap().unwrap();
@@ -95,18 +95,18 @@ fn whoever_dies_while_it_lets_a_stopped_chain_go_on_keeps_nobody_waiting() {
 
 /// A store that was down for twenty minutes: by then a failed message has a delay of an hour.
 #[test]
-fn the_chain_goes_on_within_two_minutes_when_a_store_is_back() {
+fn the_chain_continues_within_two_minutes_when_a_store_is_back() {
     let mut world = World::new(busy_river(9), &[]);
-    let away = Arc::new(Away { pages: world.stores.pages.clone(), is_away: AtomicBool::new(false) });
+    let away = Arc::new(UnavailablePages { pages: world.stores.pages.clone(), is_unavailable: AtomicBool::new(false) });
     world.stores.pages = away.clone();
-    play(&world, async {
+    run_scenario(&world, async {
         world
             .start()
             .run_while(async {
                 world.pass(Duration::from_secs(30)).await;
-                away.is_away.store(true, Ordering::Relaxed);
+                away.is_unavailable.store(true, Ordering::Relaxed);
                 world.pass(Duration::from_secs(20 * 60)).await;
-                away.is_away.store(false, Ordering::Relaxed);
+                away.is_unavailable.store(false, Ordering::Relaxed);
                 let before = world.progress().await.totals.stored;
                 world.pass(Duration::from_secs(125)).await;
                 assert!(world.progress().await.totals.stored > before, "nobody follows the chain");
@@ -117,15 +117,15 @@ fn the_chain_goes_on_within_two_minutes_when_a_store_is_back() {
 }
 
 /// A store of pages that may be down.
-struct Away {
+struct UnavailablePages {
     pages: Arc<dyn Pages>,
-    is_away: AtomicBool,
+    is_unavailable: AtomicBool,
 }
 
 #[async_trait]
-impl Pages for Away {
+impl Pages for UnavailablePages {
     async fn begin(&self, key: PageKey) -> PortResult<Box<dyn Upload>> {
-        if self.is_away.load(Ordering::Relaxed) {
+        if self.is_unavailable.load(Ordering::Relaxed) {
             return Err(PortError::backend("could not store a page", "the disk is full"));
         }
         self.pages.begin(key).await

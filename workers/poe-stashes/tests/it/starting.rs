@@ -7,7 +7,7 @@ use stint_poe_stashes::model::ChangeId;
 use stint_standins::poe_stashes::{Options, Window};
 use stint_testkit::FaultPlan;
 
-use crate::world::{World, busy_river, play};
+use crate::world::{World, busy_river, run_scenario};
 
 /// Returns a river as fast as the real one: thirteen changes of each shard a second.
 fn real_river(seed: u64) -> Options {
@@ -18,7 +18,7 @@ fn real_river(seed: u64) -> Options {
 fn the_tail_is_found_in_about_ten_requests() {
     for seed in 0..5 {
         let world = World::new(real_river(seed), &["--poe-start=tail"]);
-        play(&world, async {
+        run_scenario(&world, async {
             let report = world.start().fetch(1).await;
             assert_eq!(report["fetched"], json!(1), "{report}");
             let searched = world.counters().page_requests - 1;
@@ -37,11 +37,11 @@ fn the_tail_is_found_in_about_ten_requests() {
 
 /// A window that is longer than a lease: a search after a crashed one must know which requests that one sent.
 #[test]
-fn a_search_that_dies_leaves_what_the_pace_must_not_forget() {
+fn a_crashed_search_leaves_the_state_of_the_pacer() {
     let search = |faults: &FaultPlan| {
         let windows = vec![Window::of(10, 120, 600)];
         let world = World::new(Options { windows, ..real_river(6) }, &["--poe-start=tail"]);
-        play(&world, async {
+        run_scenario(&world, async {
             faults.run(world.start_with(faults).follow(1)).await;
             let steps = faults.kill_points();
             world.pass(Duration::from_secs(31)).await;
@@ -58,7 +58,7 @@ fn a_search_that_dies_leaves_what_the_pace_must_not_forget() {
 #[test]
 fn at_the_head_there_is_nothing_for_five_minutes() {
     let world = World::new(real_river(7), &["--poe-start=head"]);
-    play(&world, async {
+    run_scenario(&world, async {
         let process = world.start();
         process.run_while(world.pass(Duration::from_secs(280))).await;
         let progress = world.progress().await;
@@ -74,7 +74,7 @@ fn at_the_head_there_is_nothing_for_five_minutes() {
 #[test]
 fn a_chain_goes_on_from_its_position_whatever_the_start_says() {
     let world = World::new(busy_river(8), &[]);
-    play(&world, async {
+    run_scenario(&world, async {
         world.start().fetch(10).await;
         let position = world.progress().await.position;
         // An old message with another id.
@@ -87,9 +87,9 @@ fn a_chain_goes_on_from_its_position_whatever_the_start_says() {
 }
 
 #[test]
-fn a_person_may_move_the_chain() {
+fn an_operator_may_move_the_chain() {
     let world = World::new(busy_river(9), &[]);
-    play(&world, async {
+    run_scenario(&world, async {
         world.start().fetch(3).await;
         let there = world.counters().pages[1].change_id.clone();
         let process = world.start();
@@ -105,7 +105,7 @@ fn a_person_may_move_the_chain() {
 #[test]
 fn a_seed_is_where_a_new_chain_begins() {
     let world = World::new(busy_river(10), &["--poe-start=tail"]);
-    play(&world, async {
+    run_scenario(&world, async {
         let first = world.upstream().beginning();
         world.start().run("follower", json!({ "id": first, "pages": 3 })).await;
         assert_eq!(world.counters().pages[0].change_id, first);

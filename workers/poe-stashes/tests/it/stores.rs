@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use stint_core::clock::{Clock, ManualClock};
 use stint_core::ports::{Breakers, PortResult};
 use stint_embedded::{Embedded, Mode};
-use stint_poe_stashes::store::{Chain, Heads, ObjectChain, ObjectRecords, Objects, Pages, Realm, SqliteChain};
+use stint_poe_stashes::store::{Chain, HeadStore, ObjectChain, ObjectRecords, Objects, Pages, Realm, SqliteChain};
 
 /// The circuit breaker records in an object store.
 struct Records(Objects);
@@ -29,7 +29,7 @@ mod records {
 }
 
 /// A handle to the chain and to the heads.
-type ChainAndHeads = (Arc<dyn Chain>, Arc<dyn Heads>);
+type ChainAndHeads = (Arc<dyn Chain>, Arc<dyn HeadStore>);
 
 /// Empty stores that no other test uses.
 pub(crate) struct Backend {
@@ -54,7 +54,7 @@ pub(crate) fn objects(objects: Objects) -> Backend {
     let (store, port) = (objects.clone(), Arc::new(clock.clone()));
     let chain = move || {
         let chain = || ObjectChain::new(&store, Realm::Pc, port.clone());
-        (Arc::new(chain()) as Arc<dyn Chain>, Arc::new(chain()) as Arc<dyn Heads>)
+        (Arc::new(chain()) as Arc<dyn Chain>, Arc::new(chain()) as Arc<dyn HeadStore>)
     };
     Backend { clock, chain: Box::new(chain), pages: Arc::new(objects), _folder: None }
 }
@@ -67,7 +67,7 @@ fn folder() -> Backend {
     let pages = Objects::in_folder(&folder.path().join("pages")).unwrap().with_part(SMALL_PART);
     let chain = move || {
         let open = || SqliteChain::open(&embedded, Realm::Pc, port.clone()).unwrap();
-        (Arc::new(open()) as Arc<dyn Chain>, Arc::new(open()) as Arc<dyn Heads>)
+        (Arc::new(open()) as Arc<dyn Chain>, Arc::new(open()) as Arc<dyn HeadStore>)
     };
     Backend { clock, chain: Box::new(chain), pages: Arc::new(pages), _folder: Some(folder) }
 }
@@ -101,13 +101,13 @@ macro_rules! store_suite {
         }
         crate::stores::expand! { chain, $run, $backend,
             a_new_chain_is_claimed_without_a_position
-            a_chain_is_lent_to_one_at_a_time
-            a_clock_that_was_ahead_keeps_the_chain_from_nobody
-            keeping_renews_the_lease
+            a_chain_has_one_leaseholder
+            a_lease_taken_with_a_clock_ahead_does_not_block_the_chain
+            writing_renews_the_lease
             an_old_claim_changes_nothing
-            a_released_chain_is_there_for_the_next
+            a_released_chain_can_be_claimed_at_once
             every_part_of_the_progress_comes_back
-            of_many_claimers_one_has_it
+            one_of_many_concurrent_claims_succeeds
             heads_are_replaced
         }
     };

@@ -6,7 +6,7 @@ use stint_poe_stashes::model::ChangeId;
 use stint_standins::poe_stashes::Options;
 use stint_testkit::FaultPlan;
 
-use crate::world::{World, busy_river, play};
+use crate::world::{World, busy_river, run_scenario};
 
 /// Returns a river that a reader catches up with at once: each page has the edits since the last request.
 fn slow_river(seed: u64) -> World {
@@ -24,7 +24,7 @@ fn slow_river(seed: u64) -> World {
 /// steps of the first one.
 fn run_with_faults_then_restart(seed: u64, faults: &FaultPlan) -> u64 {
     let world = slow_river(seed);
-    play(&world, async {
+    run_scenario(&world, async {
         faults.run(world.start_with(faults).follow(6)).await;
         let steps = faults.kill_points();
         world.pass(Duration::from_secs(40)).await;

@@ -5,14 +5,14 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use stint_standins::poe_stashes::Options;
 
-use crate::world::{World, busy_river, play};
+use crate::world::{World, busy_river, run_scenario};
 
 #[test]
 fn lag_is_measured_by_the_heads_pace() {
     // An hour of history, of which five minutes are not shown.
     let river = Options { history: Duration::from_secs(3600), edits_per_second: 50, ..busy_river(1) };
     let world = World::new(river, &[]);
-    play(&world, async {
+    run_scenario(&world, async {
         let process = world.start();
         process.fetch(1).await;
         assert_eq!(process.run("watcher", Value::Null).await["lag"], Value::Null, "one look tells no pace");
@@ -30,7 +30,7 @@ fn lag_is_measured_by_the_heads_pace() {
 fn at_the_tail_there_is_no_lag() {
     let river = Options { edits_per_second: 10, history: Duration::from_secs(400), ..busy_river(2) };
     let world = World::new(river, &[]);
-    play(&world, async {
+    run_scenario(&world, async {
         let process = world.start();
         process.run_while(world.pass(Duration::from_secs(400))).await;
         let report = world.start().run("watcher", Value::Null).await;
@@ -41,13 +41,13 @@ fn at_the_tail_there_is_no_lag() {
 }
 
 #[test]
-fn a_chain_without_a_message_is_set_going_and_only_then() {
+fn a_chain_without_follower_and_message_is_restarted() {
     let world = World::new(busy_river(3), &[]);
-    play(&world, async {
+    run_scenario(&world, async {
         let process = world.start();
         assert_eq!(process.run("watcher", Value::Null).await["set_going"], json!(true));
         assert_eq!(process.run("watcher", Value::Null).await["set_going"], json!(false), "a message waits");
-        world.stores.baton.purge(true).await.unwrap();
+        world.stores.chain_queue.purge(true).await.unwrap();
         let claim = world.stores.chain.claim(Duration::from_secs(30)).await.unwrap().unwrap();
         assert_eq!(process.run("watcher", Value::Null).await["set_going"], json!(false), "it is followed");
         world.stores.chain.release(&claim, &claim.progress).await.unwrap();
@@ -58,7 +58,7 @@ fn a_chain_without_a_message_is_set_going_and_only_then() {
 #[test]
 fn a_head_that_is_refused_is_not_asked_for_again_for_a_day() {
     let world = World::new(Options { ban_after: 0, ..busy_river(4) }, &[]);
-    play(&world, async {
+    run_scenario(&world, async {
         let watch = async || world.start().run("watcher", Value::Null).await["failed"].as_str().unwrap().to_owned();
         assert!(watch().await.contains("403"));
         assert_eq!(world.counters().requests, 1);

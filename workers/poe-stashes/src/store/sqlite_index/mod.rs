@@ -14,7 +14,6 @@ use stint_embedded::upkeep::FileSpec;
 use stint_embedded::{Database, Folder, RowSize};
 
 use super::{Changes, Index, IndexCounts, Snapshot};
-use page::take_over;
 use schema::{MIGRATIONS, ROWS};
 
 /// The file's name in `STINT_HOME`.
@@ -38,12 +37,12 @@ impl SqliteIndex {
 #[async_trait]
 impl Index for SqliteIndex {
     async fn apply(&self, snapshot: Snapshot) -> PortResult<Changes> {
-        self.database.write("take over a page", move |connection| take_over(connection, &snapshot)).await
+        self.database.write("apply a page", move |connection| page::apply(connection, &snapshot)).await
     }
 
-    async fn forget_events(&self, before: Timestamp) -> PortResult<()> {
+    async fn delete_events(&self, before: Timestamp) -> PortResult<()> {
         let before = to_millis(before);
-        let forget = self.database.write("forget events", move |connection| {
+        let forget = self.database.write("delete events", move |connection| {
             connection.prepare_cached("DELETE FROM events WHERE at < ?1")?.execute([before]).map(|_| ())
         });
         forget.await

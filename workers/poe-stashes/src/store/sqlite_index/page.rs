@@ -8,7 +8,7 @@ use stint_embedded::rusqlite::{CachedStatement, Connection, OptionalExtension, R
 use super::super::{Changes, ItemRow, PriceRow, Snapshot, StashRow};
 
 /// Applies `snapshot`, except for stashes with a later snapshot.
-pub(super) fn take_over(connection: &Connection, snapshot: &Snapshot) -> Result<Changes> {
+pub(super) fn apply(connection: &Connection, snapshot: &Snapshot) -> Result<Changes> {
     let mut page = Page::new(connection, snapshot)?;
     for stash in &snapshot.stashes {
         match page.known(&stash.id)? {
@@ -44,7 +44,7 @@ struct Page<'c> {
 }
 
 /// An item that the page no longer shows.
-struct Gone {
+struct RemovedItem {
     number: i64,
     id: String,
     price: Option<f64>,
@@ -124,18 +124,18 @@ impl<'c> Page<'c> {
             match shown.remove(row.get_ref("id")?.as_str()?) {
                 Some(item) if is_as_stored(item, row)? => {}
                 Some(item) => changed.push(item),
-                None => gone.push(Gone::read(row)?),
+                None => gone.push(RemovedItem::read(row)?),
             }
         }
         drop(rows);
-        for Gone { number, id, price, currency } in gone {
+        for RemovedItem { number, id, price, currency } in gone {
             self.delete_item.execute([number])?;
             self.event("removed", &id, stash, price.map(|each| (each, currency.as_deref().unwrap_or_default())))?;
             self.changes.removed += 1;
         }
         for item in changed {
             execute(&mut self.update_item, stash, item, self.at)?;
-            self.event("changed", &item.id, stash, asked(item))?;
+            self.event("changed", &item.id, stash, price_of(item))?;
             self.changes.changed += 1;
         }
         self.insert_items(stash, items.iter().filter(|item| shown.contains_key(&*item.id)))
@@ -144,7 +144,7 @@ impl<'c> Page<'c> {
     fn insert_items<'i>(&mut self, stash: i64, items: impl IntoIterator<Item = &'i ItemRow>) -> Result<()> {
         for item in items {
             if execute(&mut self.insert_item, stash, item, self.at)? {
-                self.event("new", &item.id, stash, asked(item))?;
+                self.event("new", &item.id, stash, price_of(item))?;
                 self.changes.new += 1;
             }
         }
@@ -158,9 +158,9 @@ impl<'c> Page<'c> {
     }
 }
 
-impl Gone {
-    fn read(row: &Row<'_>) -> Result<Gone> {
-        Ok(Gone {
+impl RemovedItem {
+    fn read(row: &Row<'_>) -> Result<RemovedItem> {
+        Ok(RemovedItem {
             number: row.get("number")?,
             id: row.get("id")?,
             price: row.get("price")?,
@@ -173,12 +173,12 @@ impl Gone {
 fn is_as_stored(item: &ItemRow, row: &Row<'_>) -> Result<bool> {
     let price: Option<f64> = row.get("price")?;
     let currency = row.get_ref("currency")?.as_str_or_null()?;
-    Ok(asked(item) == price.map(|each| (each, currency.unwrap_or_default()))
+    Ok(price_of(item) == price.map(|each| (each, currency.unwrap_or_default()))
         && row.get_ref("json")?.as_str()? == item.json)
 }
 
 /// Returns the price of one item, and its currency.
-fn asked(item: &ItemRow) -> Option<(f64, &str)> {
+fn price_of(item: &ItemRow) -> Option<(f64, &str)> {
     item.price.as_ref().map(|price| (price.each, &*price.currency))
 }
 

@@ -64,7 +64,7 @@ fn items(index: &SqliteIndex) -> Vec<String> {
 }
 
 #[test]
-fn it_tells_what_is_new_what_has_changed_and_what_is_gone() {
+fn new_changed_and_removed_items_are_reported() {
     let index = index();
     apply(&index, 1, &[listed("s", &[item("a", 1.0), item("b", 2.0), item("c", 3.0)])]);
     let again = apply(&index, 2, &[listed("s", &[item("a", 1.0), item("b", 2.0), item("c", 3.0)])]);
@@ -108,7 +108,7 @@ fn a_stash_that_is_listed_no_more_has_nothing_in_it_and_keeps_its_owner() {
 }
 
 #[test]
-fn what_is_older_than_what_is_known_changes_nothing() {
+fn an_older_page_changes_nothing() {
     let index = index();
     apply(&index, 2, &[listed("s", &[item("a", 1.0)])]);
     let changes = apply(&index, 1, &[listed("s", &[item("b", 1.0)]), listed("t", &[item("c", 1.0)])]);
@@ -148,7 +148,7 @@ fn events_are_forgotten_by_their_time_and_pages_of_one_moment_add_up() {
     apply(&index, 5, &[listed("s", &[item("a", 1.0)])]);
     apply(&index, 5, &[listed("t", &[item("b", 1.0)])]);
     apply(&index, 1, &[listed("u", &[item("c", 1.0)])]);
-    block_on(index.forget_events(second(5))).unwrap();
+    block_on(index.delete_events(second(5))).unwrap();
     assert_eq!(events(&index), ["5 new a in s 1.0 chaos", "5 new b in t 1.0 chaos"]);
 }
 

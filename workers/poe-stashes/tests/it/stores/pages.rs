@@ -36,9 +36,9 @@ pub(crate) async fn a_blob_is_seen_when_it_is_committed_and_not_before(backend: 
 
 pub(crate) async fn a_second_blob_of_the_name_changes_nothing(backend: &Backend) {
     assert_eq!(write(backend, key(1), &[b"first"]).await, Put::Stored);
-    assert_eq!(write(backend, key(1), &[b"second"]).await, Put::WasThere);
+    assert_eq!(write(backend, key(1), &[b"second"]).await, Put::AlreadyExists);
     let large = vec![7; super::s3::TWO_PARTS];
-    assert_eq!(write(backend, key(1), &[&large, b"end"]).await, Put::WasThere);
+    assert_eq!(write(backend, key(1), &[&large, b"end"]).await, Put::AlreadyExists);
     assert_eq!(read(backend, key(1)).await.unwrap(), b"first");
 }
 
@@ -47,7 +47,7 @@ pub(crate) async fn a_blob_of_many_parts_is_one_blob(backend: &Backend) {
     let borrowed: Vec<&[u8]> = pieces.iter().map(Vec::as_slice).collect();
     assert_eq!(write(backend, key(1), &borrowed).await, Put::Stored);
     assert!(read(backend, key(1)).await.unwrap() == pieces.concat());
-    assert_eq!(write(backend, key(1), &borrowed).await, Put::WasThere);
+    assert_eq!(write(backend, key(1), &borrowed).await, Put::AlreadyExists);
 }
 
 pub(crate) async fn what_is_aborted_or_dropped_leaves_nothing(backend: &Backend) {

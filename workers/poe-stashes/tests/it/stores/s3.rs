@@ -23,7 +23,7 @@ const REGION: &str = "eu-west-1";
 fn run(test: impl Future<Output = ()>) {
     match url() {
         Some(_) => tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test),
-        None => eprintln!("passed over: STINT_AWS_EMULATOR_URL names no emulator; scripts/test starts one"),
+        None => eprintln!("skipped: STINT_AWS_EMULATOR_URL names no emulator; scripts/test starts one"),
     }
 }
 

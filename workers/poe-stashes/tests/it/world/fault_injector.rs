@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use stint_core::ports::PortResult;
 use stint_http::{Body, RequestLimits, Transport, TransportError};
 use stint_poe_stashes::store::{
-    Chain, ChainStatus, Changes, Claim, Head, Heads, Index, IndexCounts, PageKey, PageStream, Pages, Progress, Put,
-    Snapshot, Upload,
+    Chain, ChainStatus, Changes, Claim, HeadSamples, HeadStore, Index, IndexCounts, PageKey, PageStream, Pages,
+    Progress, Put, Snapshot, Upload,
 };
 use stint_testkit::{FaultPlan, fault_injected_port, faulty_store};
 
@@ -19,18 +19,18 @@ faulty_store!(FaultyStore);
 fault_injected_port! { FaultyStore, Chain {
     read() -> Option<ChainStatus>;
     claim(lease: Duration) -> Option<Claim>;
-    keep(claim: &Claim, progress: &Progress, lease: Duration) -> bool;
+    write(claim: &Claim, progress: &Progress, lease: Duration) -> bool;
     release(claim: &Claim, progress: &Progress) -> bool;
 } }
 
-fault_injected_port! { FaultyStore, Heads {
-    keep(head: &Head) -> ();
+fault_injected_port! { FaultyStore, HeadStore {
+    write(head: &HeadSamples) -> ();
     read() -> Head;
 } }
 
 fault_injected_port! { FaultyStore, Index {
     apply(snapshot: Snapshot) -> Changes;
-    forget_events(before: Timestamp) -> ();
+    delete_events(before: Timestamp) -> ();
     counts() -> IndexCounts;
 } }
 

@@ -21,7 +21,7 @@ use stint_poe_stashes::follower::Follower;
 use stint_poe_stashes::indexer::Indexer;
 use stint_poe_stashes::message::{CHAIN_QUEUE, PAGES_QUEUE};
 use stint_poe_stashes::model::ChangeId;
-use stint_poe_stashes::store::{Chain, Heads, Index, Objects, Pages, Progress, SqliteChain, SqliteIndex};
+use stint_poe_stashes::store::{Chain, HeadStore, Index, Objects, Pages, Progress, SqliteChain, SqliteIndex};
 use stint_standins::poe_stashes::{Counters, Options};
 use stint_standins::{InProcess, PoeStashes};
 use stint_testkit::{Driver, FaultPlan};
@@ -46,10 +46,10 @@ pub(crate) struct World {
 #[derive(Clone)]
 pub(crate) struct Stores {
     pub(crate) chain: Arc<dyn Chain>,
-    pub(crate) heads: Arc<dyn Heads>,
+    pub(crate) heads: Arc<dyn HeadStore>,
     pub(crate) pages: Arc<dyn Pages>,
     pub(crate) index: Arc<dyn Index>,
-    pub(crate) baton: Arc<dyn Queue>,
+    pub(crate) chain_queue: Arc<dyn Queue>,
     pub(crate) stored: Arc<dyn Queue>,
     pub(crate) breakers: Arc<dyn Breakers>,
     pub(crate) throttle: Arc<dyn Throttle>,
@@ -122,7 +122,7 @@ impl World {
             heads: chain,
             pages: Arc::new(Objects::in_memory()),
             index: Arc::new(SqliteIndex::open(embedded.folder()).unwrap()),
-            baton: queue(CHAIN_QUEUE, Follower::SPEC.queue().unwrap()),
+            chain_queue: queue(CHAIN_QUEUE, Follower::SPEC.queue().unwrap()),
             stored: queue(PAGES_QUEUE, Indexer::SPEC.queue().unwrap()),
             breakers: embedded.breakers(),
             throttle: embedded.throttle(),
@@ -174,9 +174,9 @@ impl World {
 }
 
 /// Longer than any scenario takes.
-const LONGEST_STORY: Duration = Duration::from_secs(2 * 24 * 60 * 60);
+const LONGEST_SCENARIO: Duration = Duration::from_secs(2 * 24 * 60 * 60);
 
 /// Runs a scenario of `world` to its end.
-pub(crate) fn play<T>(world: &World, story: impl Future<Output = T>) -> T {
-    Driver::new(&world.clock).limit(LONGEST_STORY).run(story)
+pub(crate) fn run_scenario<T>(world: &World, scenario: impl Future<Output = T>) -> T {
+    Driver::new(&world.clock).limit(LONGEST_SCENARIO).run(scenario)
 }

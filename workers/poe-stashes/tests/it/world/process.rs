@@ -43,7 +43,7 @@ impl Stores {
             heads: FaultyStore::new(&self.heads, faults),
             pages: FaultyStore::new(&self.pages, faults),
             index: FaultyStore::new(&self.index, faults),
-            baton: FaultInjector::new(&self.baton, faults),
+            chain_queue: FaultInjector::new(&self.chain_queue, faults),
             stored: FaultInjector::new(&self.stored, faults),
             breakers: FaultInjector::new(&self.breakers, faults),
             throttle: FaultInjector::new(&self.throttle, faults),
@@ -64,7 +64,7 @@ impl Process {
         let changed: Changed = Arc::new(move || files.changed());
         let ports = Ports {
             queues: BTreeMap::from([
-                (CHAIN_QUEUE.to_owned(), stores.baton.clone()),
+                (CHAIN_QUEUE.to_owned(), stores.chain_queue.clone()),
                 (PAGES_QUEUE.to_owned(), stores.stored.clone()),
             ]),
             throttle: stores.throttle.clone(),
@@ -152,7 +152,7 @@ fn registry(world: &World, stores: &Stores, api: &Arc<Api>) -> Registry {
         api: api.clone(),
         chain: stores.chain.clone(),
         pages: stores.pages.clone(),
-        baton: stores.baton.clone(),
+        chain_queue: stores.chain_queue.clone(),
         stored: stores.stored.clone(),
     };
     let watcher = WatcherSettings { realm: settings.poe_realm, alarm: settings.lag_alarm() };
@@ -160,6 +160,12 @@ fn registry(world: &World, stores: &Stores, api: &Arc<Api>) -> Registry {
         IndexerSettings { max_page: settings.poe_max_body as usize, event_retention: settings.event_retention() };
     Registry::new()
         .with(Follower::new(follower, FollowerSettings::from(settings)))
-        .with(Watcher::new(api.clone(), stores.chain.clone(), stores.heads.clone(), stores.baton.clone(), watcher))
+        .with(Watcher::new(
+            api.clone(),
+            stores.chain.clone(),
+            stores.heads.clone(),
+            stores.chain_queue.clone(),
+            watcher,
+        ))
         .with(Indexer::new(stores.pages.clone(), stores.index.clone(), indexer))
 }

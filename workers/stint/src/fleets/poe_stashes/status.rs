@@ -10,7 +10,7 @@ use stint_poe_stashes::config::Settings;
 use stint_poe_stashes::guard::{HEAD_UPSTREAM, PAGES_UPSTREAM};
 use stint_poe_stashes::lag::{Lag, measure};
 use stint_poe_stashes::model::ChangeId;
-use stint_poe_stashes::store::{Head, IndexCounts, Lost, Progress, Sample, Stopped, Totals};
+use stint_poe_stashes::store::{GivenUp, HeadSamples, IndexCounts, Progress, Sample, Stopped, Totals};
 
 use super::stores::{Stores, breakers, index_counts};
 use crate::escape::one_line;
@@ -54,7 +54,7 @@ struct ChainView {
     /// Pages that were requested and are not stored yet.
     open: Vec<ChangeId>,
     /// The most recent of the pages that were given up.
-    lost: Vec<Lost>,
+    lost: Vec<GivenUp>,
     stopped: Option<Stopped>,
 }
 
@@ -80,7 +80,7 @@ impl PoeStatus {
         let Some(stores) = Stores::existing(settings, backends)? else { return Ok(None) };
         let Some(status) = stores.chain.read().await? else { return Ok(None) };
         let mut queues = Vec::new();
-        for queue in [&stores.baton, &stores.stored] {
+        for queue in [&stores.chain_queue, &stores.stored] {
             queues.push(QueueView { queue: queue.name().to_owned(), counts: queue.counts().await? });
         }
         let head = stores.heads.read().await?;
@@ -102,7 +102,7 @@ impl PoeStatus {
         let (fetched, stored) = (number(totals.fetched), number(totals.stored));
         let (open, lost) = (number(chain.open.len() as u64), number(totals.lost));
         writeln!(text, "pages       {fetched} fetched, {stored} stored, {open} open, {lost} lost")?;
-        for Lost { id, at, reason } in &chain.lost {
+        for GivenUp { id, at, reason } in &chain.lost {
             writeln!(text, "            lost {id} {}: {}", format_time(*at, now), one_line(reason))?;
         }
         let (requests, errors, cut) = (number(totals.requests), number(totals.client_errors), number(totals.cut));
@@ -133,7 +133,7 @@ impl ChainView {
     fn new(
         progress: Progress,
         followed_until: Option<Timestamp>,
-        head: Head,
+        head: HeadSamples,
         settings: &Settings,
         now: Timestamp,
     ) -> ChainView {

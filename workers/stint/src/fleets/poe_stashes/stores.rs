@@ -17,7 +17,7 @@ use stint_poe_stashes::config::{Blobs, Settings};
 use stint_poe_stashes::follower::Follower;
 use stint_poe_stashes::indexer::Indexer;
 use stint_poe_stashes::store::{
-    Chain, Heads, Index, IndexCounts, ObjectChain, ObjectRecords, Objects, Pages, SqliteChain, SqliteIndex,
+    Chain, HeadStore, Index, IndexCounts, ObjectChain, ObjectRecords, Objects, Pages, SqliteChain, SqliteIndex,
 };
 
 use super::specs::{PAGES_FOLDER, queue_settings};
@@ -27,10 +27,10 @@ use crate::wiring::Backends;
 #[derive(Clone)]
 pub(crate) struct Stores {
     pub(crate) chain: Arc<dyn Chain>,
-    pub(crate) heads: Arc<dyn Heads>,
+    pub(crate) heads: Arc<dyn HeadStore>,
     pub(crate) pages: Arc<dyn Pages>,
     /// The queue of the chain's continuation message.
-    pub(crate) baton: Arc<dyn Queue>,
+    pub(crate) chain_queue: Arc<dyn Queue>,
     /// The queue of stored pages that wait for a consumer.
     pub(crate) stored: Arc<dyn Queue>,
 }
@@ -42,7 +42,7 @@ impl Stores {
         let (realm, clock) = (settings.poe_realm, backends.clock.clone());
         let objects = objects(settings, backends)?;
         let shared = backends.has_shared_queues();
-        let (chain, heads): (Arc<dyn Chain>, Arc<dyn Heads>) = match &settings.poe_blobs {
+        let (chain, heads): (Arc<dyn Chain>, Arc<dyn HeadStore>) = match &settings.poe_blobs {
             Some(Blobs::S3 { .. }) if shared => both(ObjectChain::new(&objects, realm, clock)),
             _ if shared => bail!(
                 "POE_BLOBS is not a bucket: where queues are SQS, the chain's record must be where all who share them \
@@ -54,7 +54,7 @@ impl Stores {
             chain,
             heads,
             pages: Arc::new(objects),
-            baton: queue(settings, backends, Follower::SPEC)?,
+            chain_queue: queue(settings, backends, Follower::SPEC)?,
             stored: queue(settings, backends, Indexer::SPEC)?,
         })
     }
@@ -107,7 +107,8 @@ fn records(settings: &Settings, backends: &Backends, kind: &'static str) -> anyh
     }
 }
 
-/// What AWS was last told of each worker's throttle, by the worker's name alone: no other fleet uses the prefix in the bucket.
+/// What AWS was last told of each worker's throttle, by the worker's name alone: no other fleet uses the prefix in the
+/// bucket.
 #[cfg(feature = "aws")]
 struct ThrottleRecords(ObjectRecords);
 
@@ -124,7 +125,7 @@ impl ThrottleMemory for ThrottleRecords {
     }
 }
 
-fn both<S: Chain + Heads + 'static>(store: S) -> (Arc<dyn Chain>, Arc<dyn Heads>) {
+fn both<S: Chain + HeadStore + 'static>(store: S) -> (Arc<dyn Chain>, Arc<dyn HeadStore>) {
     let store = Arc::new(store);
     (store.clone(), store)
 }

@@ -13,7 +13,7 @@ use stint_poe_stashes::config::{Settings, Start};
 use stint_poe_stashes::follower::resume;
 use stint_poe_stashes::lag::measure;
 use stint_poe_stashes::store::Progress;
-use stint_poe_stashes::watcher::{look_again, wake};
+use stint_poe_stashes::watcher::{allow_next_request, wake};
 
 use super::stores::Stores;
 use crate::context::Context;
@@ -46,7 +46,7 @@ impl RunningFleet for RunningPoeStashes {
         if let Some(stopped) = resume(&*self.stores.chain).await? {
             context.output.line(&format!("{FLEET}: the chain was stopped and goes on; it was: {}", stopped.reason));
         }
-        look_again(&*self.stores.heads).await?;
+        allow_next_request(&*self.stores.heads).await?;
         let now = context.clock.now();
         if let Some(until) = wake(&*self.stores.chain, &*self.wakeups, now).await? {
             let until = format_time(until, now);

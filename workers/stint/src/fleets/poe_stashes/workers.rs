@@ -57,15 +57,15 @@ impl<'a> Workers<'a> {
 impl fleet::WorkerBuilder for Workers<'_> {
     async fn build_into(&self, registry: Registry, spec: &WorkerSpec) -> anyhow::Result<Registry> {
         let settings = self.settings;
-        let Stores { chain, heads, pages, baton, stored } = self.stores().await?;
+        let Stores { chain, heads, pages, chain_queue, stored } = self.stores().await?;
         Ok(match spec.name {
             name if name == Follower::SPEC.name => {
-                let ports = FollowerPorts { api: self.api().await?, chain, pages, baton, stored };
+                let ports = FollowerPorts { api: self.api().await?, chain, pages, chain_queue, stored };
                 registry.with(Follower::new(ports, FollowerSettings::from(settings)))
             }
             name if name == Watcher::SPEC.name => {
                 let watcher = WatcherSettings { realm: settings.poe_realm, alarm: settings.lag_alarm() };
-                registry.with(Watcher::new(self.api().await?, chain, heads, baton, watcher))
+                registry.with(Watcher::new(self.api().await?, chain, heads, chain_queue, watcher))
             }
             name if name == Indexer::SPEC.name => {
                 let (max_page, event_retention) = (settings.poe_max_body as usize, settings.event_retention());

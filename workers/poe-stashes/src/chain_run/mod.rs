@@ -29,10 +29,10 @@ use stint_core::worker::Invocation;
 
 use crate::client::RiverError;
 use crate::follower::{FollowerPorts, FollowerSettings};
-use crate::look_ahead::Said;
+use crate::look_ahead::NextIds;
 use crate::model::ChangeId;
 use crate::store::{Claim, OpenPage, PageKey, Progress, Stopped};
-use crate::writer::{Found, WriteError, Written, announce, find};
+use crate::writer::{Found, StoreOutcome, WriteError, announce, find};
 use missing::Missing;
 use opening::{Opening, peek};
 
@@ -52,48 +52,48 @@ const MOST_TRIES: u32 = 10;
 
 /// How an invocation ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
+pub(crate) enum RunEnd {
     /// Its time is over, or the host stops. Another invocation continues.
-    Time,
+    TimeIsUp,
     /// The manual request is completed.
-    Done,
+    Completed,
     /// A temporary failure occurred before the chain was started.
-    Later,
+    NotStarted,
     /// An operator must act.
     Stopped,
     /// A store or a queue has failed. Bodies in progress are still stored as far as possible.
     Failed,
     /// Another follower has the chain.
-    Fenced,
+    LeaseLost,
 }
 
 /// A page to request.
 #[derive(Clone, Copy, Debug)]
-struct Ask {
+struct PageRequest {
     id: ChangeId,
     /// The page is requested for its missing body, and not to continue the chain.
-    again: bool,
+    is_retry: bool,
 }
 
 /// Some work in progress has ended.
 enum Event {
-    Kept {
+    RecordWritten {
         ours: PortResult<bool>,
-        then: Option<Ask>,
+        then: Option<PageRequest>,
     },
     Opened {
-        ask: Ask,
+        request: PageRequest,
         opening: Result<Box<Opening>, RiverError>,
     },
-    Written {
+    Stored {
         id: ChangeId,
         leads_on: bool,
-        written: Result<Written, WriteError>,
+        written: Result<StoreOutcome, WriteError>,
     },
     /// The page at the apparent end of the river was read completely.
     Drained {
         id: ChangeId,
-        said: Said,
+        next_ids: NextIds,
     },
     Rested,
     Tick,
@@ -136,7 +136,7 @@ enum Way {
 }
 
 /// The chain, and the work in progress.
-pub(crate) struct Chase<'a> {
+pub(crate) struct ChainRun<'a> {
     ports: &'a FollowerPorts,
     settings: FollowerSettings,
     claim: &'a Claim,
@@ -157,22 +157,22 @@ pub(crate) struct Chase<'a> {
     rest_until: Timestamp,
     fetched_before: u64,
     refused_before: (u64, u64),
-    end: Option<End>,
+    end: Option<RunEnd>,
     /// The first failure of a store or a queue.
     failure: Option<PortError>,
 }
 
-impl<'a> Chase<'a> {
+impl<'a> ChainRun<'a> {
     pub(crate) fn new(
         ports: &'a FollowerPorts,
         settings: FollowerSettings,
         claim: &'a Claim,
         progress: Progress,
         invocation: &'a Invocation,
-    ) -> Chase<'a> {
+    ) -> ChainRun<'a> {
         let fetched_before = progress.totals.fetched;
         let refused_before = (progress.totals.client_errors, ports.api.counts().client_errors);
-        Chase {
+        ChainRun {
             ports,
             settings,
             claim,
@@ -204,38 +204,38 @@ impl<'a> Chase<'a> {
     }
 
     /// Follows the chain until its time is over. After an error the progress is still correct.
-    pub(crate) async fn run(&mut self) -> PortResult<End> {
+    pub(crate) async fn run(&mut self) -> PortResult<RunEnd> {
         if !self.recover().await? {
-            return Ok(End::Fenced);
+            return Ok(RunEnd::LeaseLost);
         }
         let mut work = Work::new();
         work.push(self.tick());
         loop {
             self.plan(&mut work);
             match self.end {
-                Some(End::Fenced) => return Ok(End::Fenced),
+                Some(RunEnd::LeaseLost) => return Ok(RunEnd::LeaseLost),
                 Some(end) if self.is_idle() => return self.failure.take().map_or(Ok(end), Err),
                 _ => {}
             }
             // The tick is always there.
-            let Some(event) = work.next().await else { return Ok(End::Time) };
+            let Some(event) = work.next().await else { return Ok(RunEnd::TimeIsUp) };
             self.handle(event, &mut work);
         }
     }
 
     /// Stops the chain until an operator resumes it. It keeps its position.
     pub(crate) fn stop(&mut self, reason: String) {
-        tracing::error!(reason, "the chain stops, and keeps its position: {reason}");
+        tracing::error!(reason, "the chain is stopped at its position: {reason}");
         self.progress.stopped = Some(Stopped { at: self.invocation.now(), reason });
-        self.end = Some(End::Stopped);
+        self.end = Some(RunEnd::Stopped);
     }
 
     /// Handles the failure of a store or a queue: no new work starts. Bodies in progress continue, because their
     /// content cannot be requested again.
     fn fail(&mut self, error: PortError) {
-        tracing::error!(%error, "the chain goes no further for now: {error}");
+        tracing::error!(%error, "the chain pauses after a failure: {error}");
         self.failure.get_or_insert(error);
-        self.end = Some(End::Failed);
+        self.end = Some(RunEnd::Failed);
     }
 
     /// Handles the pages that an earlier follower left open: announces the stored ones, and requests the others again.
@@ -243,7 +243,7 @@ impl<'a> Chase<'a> {
     async fn recover(&mut self) -> PortResult<bool> {
         for OpenPage { id, .. } in self.progress.open.clone() {
             // There may be many, and each takes a while: the lease is renewed.
-            if !self.ports.chain.keep(self.claim, &self.progress, self.settings.lease).await? {
+            if !self.ports.chain.write(self.claim, &self.progress, self.settings.lease).await? {
                 return Ok(false);
             }
             let key = self.key(id);
@@ -253,7 +253,7 @@ impl<'a> Chase<'a> {
                     self.progress.totals.stored += 1;
                     self.close(id, next);
                 }
-                None => self.missing.inherit(id),
+                None => self.missing.add_inherited(id),
             }
         }
         Ok(true)
@@ -267,42 +267,42 @@ impl<'a> Chase<'a> {
         match event {
             Event::Tick => {
                 if self.record == Task::Idle {
-                    work.push(self.keep(None));
+                    work.push(self.write_record(None));
                 }
                 work.push(self.tick());
             }
             Event::Rested => self.timer = Task::Idle,
-            Event::Kept { ours, then } => {
+            Event::RecordWritten { ours, then } => {
                 self.record = Task::Idle;
                 match (ours, then) {
                     (Err(error), _) => self.fail(error),
-                    (Ok(false), _) => self.end = Some(End::Fenced),
-                    (Ok(true), Some(ask)) => work.push(self.open(ask)),
+                    (Ok(false), _) => self.end = Some(RunEnd::LeaseLost),
+                    (Ok(true), Some(request)) => work.push(self.open(request)),
                     (Ok(true), None) => {}
                 }
             }
-            Event::Opened { ask, opening } => {
+            Event::Opened { request, opening } => {
                 self.request = Task::Idle;
                 let sent = !matches!(opening, Err(RiverError::Down { .. }));
                 self.progress.totals.requests += u64::from(sent);
                 match opening {
-                    Ok(opening) => self.opened(ask, *opening, work),
-                    Err(error) => self.failed(ask, &error),
+                    Ok(opening) => self.opened(request, *opening, work),
+                    Err(error) => self.failed(request, &error),
                 }
             }
-            Event::Drained { id, said } => {
+            Event::Drained { id, next_ids } => {
                 self.streaming -= 1;
                 self.way = Way::Known;
-                self.drained(id, said);
+                self.drained(id, next_ids);
             }
-            Event::Written { id, leads_on, written } => {
+            Event::Stored { id, leads_on, written } => {
                 self.streaming -= 1;
                 if !leads_on {
                     self.way = Way::Known;
                 }
                 match written {
-                    Ok(written) => self.written(id, leads_on, &written),
-                    Err(error) => self.not_written(id, leads_on, error),
+                    Ok(written) => self.page_stored(id, leads_on, &written),
+                    Err(error) => self.write_failed(id, leads_on, error),
                 }
             }
         }
@@ -314,11 +314,11 @@ impl<'a> Chase<'a> {
 
     /// Writes the current record, and then continues with `then`. Writes run one at a time, so that none overtakes
     /// another.
-    fn keep(&mut self, then: Option<Ask>) -> BoxFuture<'a, Event> {
+    fn write_record(&mut self, then: Option<PageRequest>) -> BoxFuture<'a, Event> {
         self.record = Task::UnderWay;
         self.note_pace();
         let (ports, claim, progress, lease) = (self.ports, self.claim, self.progress.clone(), self.settings.lease);
-        async move { Event::Kept { ours: ports.chain.keep(claim, &progress, lease).await, then } }.boxed()
+        async move { Event::RecordWritten { ours: ports.chain.write(claim, &progress, lease).await, then } }.boxed()
     }
 
     fn note_pace(&mut self) {
@@ -327,17 +327,17 @@ impl<'a> Chase<'a> {
         self.progress.totals.client_errors = kept + self.ports.api.counts().client_errors - sent;
     }
 
-    fn open(&mut self, ask: Ask) -> BoxFuture<'a, Event> {
+    fn open(&mut self, request: PageRequest) -> BoxFuture<'a, Event> {
         self.request = Task::UnderWay;
-        let (ports, looks) = (self.ports, !ask.again);
+        let (ports, looks) = (self.ports, !request.is_retry);
         let trusts_header = self.trusts_header();
         async move {
-            let opening = match ports.api.page(ask.id).await {
+            let opening = match ports.api.page(request.id).await {
                 Ok(page) if looks && (page.header.is_none() || !trusts_header) => Ok(Box::new(peek(page).await)),
                 Ok(page) => Ok(Box::new(Opening { page, peek: None, first: Vec::new() })),
                 Err(error) => Err(error),
             };
-            Event::Opened { ask, opening }
+            Event::Opened { request, opening }
         }
         .boxed()
     }

@@ -7,40 +7,40 @@ use stint_core::ports::PortError;
 use stint_core::telemetry::Metric;
 
 use super::opening::{Opening, drain};
-use super::{Access, Ask, Chase, Duration, Event, FIRST_WAIT, LONGEST_WAIT, MOST_TRIES, Way, Work};
-use crate::client::{Failure, OpenPage, RiverError, failure};
-use crate::look_ahead::{Said, Source};
+use super::{Access, ChainRun, Duration, Event, FIRST_WAIT, LONGEST_WAIT, MOST_TRIES, PageRequest, Way, Work};
+use crate::client::{PageResponse, Reaction, RiverError, reaction};
+use crate::look_ahead::{NextIds, Source};
 use crate::model::ChangeId;
 use crate::page_file::Label;
-use crate::writer::{Incoming, WriteError, Written, write};
+use crate::writer::{PageToStore, StoreOutcome, WriteError, write};
 
 /// After the header was wrong about one page, it must be right about this many before it is used again.
-const DOUBTS: u32 = 1000;
+const CONFIRMATIONS: u32 = 1000;
 
-impl<'a> Chase<'a> {
+impl<'a> ChainRun<'a> {
     pub(super) fn trusts_header(&self) -> bool {
         self.progress.header_doubts == 0
     }
 
-    pub(super) fn opened(&mut self, ask: Ask, opening: Opening, work: &mut Work<'a>) {
+    pub(super) fn opened(&mut self, request: PageRequest, opening: Opening, work: &mut Work<'a>) {
         self.access = Access::Proven;
-        if !ask.again {
+        if !request.is_retry {
             self.failures = 0;
         }
         let header = opening.page.header.filter(|_| self.trusts_header());
-        let said = Said { header, peek: opening.peek, body: None };
+        let next_ids = NextIds { header, peek: opening.peek, body: None };
         // The position may have moved back meanwhile. Then this page no longer continues the chain.
-        let is_link = !ask.again && self.progress.position == Some(ask.id);
-        let leads_on = match said.first() {
-            Some((next, _)) if is_link && next == ask.id => {
+        let is_link = !request.is_retry && self.progress.position == Some(request.id);
+        let leads_on = match next_ids.first() {
+            Some((next, _)) if is_link && next == request.id => {
                 self.way = Way::InBody;
                 self.streaming += 1;
-                let id = ask.id;
-                work.push(drain(opening).map(move |said| Event::Drained { id, said }).boxed());
+                let id = request.id;
+                work.push(drain(opening).map(move |next_ids| Event::Drained { id, next_ids }).boxed());
                 return;
             }
             Some((next, source)) if is_link => {
-                self.advance(ask.id, next, source);
+                self.advance(request.id, next, source);
                 true
             }
             None if is_link => {
@@ -48,11 +48,11 @@ impl<'a> Chase<'a> {
                 false
             }
             _ => {
-                self.progress.add_open(ask.id, None);
+                self.progress.add_open(request.id, None);
                 true
             }
         };
-        work.push(self.write(ask.id, opening, leads_on));
+        work.push(self.write(request.id, opening, leads_on));
     }
 
     fn advance(&mut self, from: ChangeId, next: ChangeId, source: Source) {
@@ -61,10 +61,10 @@ impl<'a> Chase<'a> {
     }
 
     /// Handles the page at the apparent end of the river, after it was read completely.
-    pub(super) fn drained(&mut self, id: ChangeId, said: Said) {
-        if self.trusts_header() && said.header == Some(id) && said.body.is_some_and(|next| next != id) {
+    pub(super) fn drained(&mut self, id: ChangeId, next_ids: NextIds) {
+        if self.trusts_header() && next_ids.header == Some(id) && next_ids.body.is_some_and(|next| next != id) {
             // The page is requested again, because its body was not kept.
-            return self.doubt_header(id, said);
+            return self.disable_header(id, next_ids);
         }
         self.rest_at_tail();
     }
@@ -82,39 +82,42 @@ impl<'a> Chase<'a> {
     fn write(&mut self, id: ChangeId, opening: Opening, leads_on: bool) -> BoxFuture<'a, Event> {
         self.streaming += 1;
         let (ports, label) = (self.ports, Label::new(self.settings.realm, id, opening.page.answered_at));
-        let OpenPage { header, body, .. } = opening.page;
-        let incoming = Incoming { label, header, first: opening.first, body };
+        let PageResponse { header, body, .. } = opening.page;
+        let page_to_store = PageToStore { label, header, first: opening.first, body };
         async move {
-            let written = write(incoming, &*ports.pages, &*ports.stored).await;
-            Event::Written { id, leads_on, written }
+            let written = write(page_to_store, &*ports.pages, &*ports.stored).await;
+            Event::Stored { id, leads_on, written }
         }
         .boxed()
     }
 
     /// Handles a failed request.
-    pub(super) fn failed(&mut self, ask: Ask, error: &RiverError) {
-        let failures = if ask.again { self.missing.count(ask.id) } else { self.failures + 1 };
-        match failure(error, failures) {
-            Failure::Wait { delay, reason } => {
+    pub(super) fn failed(&mut self, request: PageRequest, error: &RiverError) {
+        let failures = if request.is_retry { self.missing.count(request.id) } else { self.failures + 1 };
+        match reaction(error, failures) {
+            Reaction::Retry { delay, reason } => {
                 let seconds = delay.as_secs_f64();
                 // An outage is logged once, by its breaker.
                 if self.ports.api.is_up() {
-                    tracing::warn!(id = %ask.id, seconds, reason, "asking for a page again in {seconds:.0} s: {reason}");
+                    tracing::warn!(
+                        id = %request.id, seconds, reason,
+                        "retrying the request for a page in {seconds:.0} s: {reason}"
+                    );
                 }
-                if ask.again {
-                    self.missing.ask_again(ask.id, self.invocation.now(), delay);
+                if request.is_retry {
+                    self.missing.schedule_retry(request.id, self.invocation.now(), delay);
                 }
-                if !ask.again || error.is_refusal_for_haste() {
+                if !request.is_retry || error.is_rate_limit() {
                     self.failures = failures;
                     self.rest(delay);
                 }
             }
-            Failure::Stop { reason }
-                if ask.again && self.access == Access::Proven && error.is_refusal_of_the_page() =>
+            Reaction::Stop { reason }
+                if request.is_retry && self.access == Access::Proven && error.is_refusal_of_the_page() =>
             {
-                self.refused(ask.id, &reason);
+                self.refused(request.id, &reason);
             }
-            Failure::Stop { reason } => self.stop(reason),
+            Reaction::Stop { reason } => self.stop(reason),
         }
     }
 
@@ -123,22 +126,22 @@ impl<'a> Chase<'a> {
     fn refused(&mut self, id: ChangeId, reason: &str) {
         self.access = Access::Unproven;
         if self.missing.was_refused(id) {
-            return self.lose(id, &reason);
+            return self.give_up_page(id, &reason);
         }
-        tracing::warn!(%id, reason, "a page was refused, and is asked for once more: {reason}");
-        self.missing.ask_again(id, self.invocation.now(), LONGEST_WAIT);
+        tracing::warn!(%id, reason, "a page was refused, and is requested once more: {reason}");
+        self.missing.schedule_retry(id, self.invocation.now(), LONGEST_WAIT);
     }
 
-    pub(super) fn written(&mut self, id: ChangeId, leads_on: bool, written: &Written) {
-        self.missing.forget(id);
-        if written.said.disagrees() {
-            self.doubt_header(id, written.said);
-        } else if written.said.header.is_some() {
+    pub(super) fn page_stored(&mut self, id: ChangeId, leads_on: bool, written: &StoreOutcome) {
+        self.missing.remove(id);
+        if written.next_ids.differ() {
+            self.disable_header(id, written.next_ids);
+        } else if written.next_ids.header.is_some() {
             self.progress.header_doubts = self.progress.header_doubts.saturating_sub(1);
         }
         if written.put.is_none() {
             self.progress.close(id);
-            self.progress.turn_back(id);
+            self.progress.move_back(id);
             return self.rest_at_tail();
         }
         if !leads_on && self.progress.position == Some(id) {
@@ -156,44 +159,48 @@ impl<'a> Chase<'a> {
     /// `next`: the edits between them are in no page. Either the header was wrong, or the page has grown since it was
     /// stored.
     pub(super) fn close(&mut self, id: ChangeId, next: Option<ChangeId>) {
-        if let (Some(led_to), Some(next)) = (self.progress.close(id), next)
-            && led_to.lower(next) != led_to
+        if let (Some(continued_at), Some(next)) = (self.progress.close(id), next)
+            && continued_at.lower(next) != continued_at
         {
-            tracing::warn!(%id, %led_to, %next, "the page {id} does not lead as far as the chain has gone: back to {next}");
-            self.progress.turn_back(next);
+            tracing::warn!(
+                %id, %continued_at, %next,
+                "the next id of page {id} is before the chain's position: moving back to {next}"
+            );
+            self.progress.move_back(next);
         }
     }
 
-    fn doubt_header(&mut self, id: ChangeId, said: Said) {
+    fn disable_header(&mut self, id: ChangeId, next_ids: NextIds) {
         self.progress.totals.disagreements += 1;
-        let [header, peek, body] = [said.header, said.peek, said.body].map(|id| id.map(|id| id.to_string()));
+        let [header, peek, body] =
+            [next_ids.header, next_ids.peek, next_ids.body].map(|id| id.map(|id| id.to_string()));
         if self.trusts_header() {
             tracing::warn!(
                 %id, header, peek, body,
-                "header and body disagree about what follows {id}; the chain goes on from the lower place"
+                "header and body disagree about the next id of {id}; the chain continues from the lower position"
             );
         }
-        self.progress.header_doubts = DOUBTS;
+        self.progress.header_doubts = CONFIRMATIONS;
     }
 
     /// Handles a body that failed.
-    pub(super) fn not_written(&mut self, id: ChangeId, leads_on: bool, error: WriteError) {
+    pub(super) fn write_failed(&mut self, id: ChangeId, leads_on: bool, error: WriteError) {
         let tries = self.missing.count(id);
-        let no_pages = if error.is_no_page() { self.missing.count_no_page(id) } else { 0 };
+        let invalid = if error.is_invalid_page() { self.missing.count_invalid(id) } else { 0 };
         match error {
             WriteError::Port(error) => self.fail(error),
             WriteError::Compression(error) => self.fail(PortError::backend("could not store a page", error)),
-            error if leads_on && (error.is_final() || (error.is_no_page() && no_pages >= MOST_TRIES)) => {
-                self.lose(id, &error);
+            error if leads_on && (error.is_final() || (error.is_invalid_page() && invalid >= MOST_TRIES)) => {
+                self.give_up_page(id, &error);
             }
             error if error.is_final() => self.stop(format!(
-                "the page {id} cannot be stored, and where the chain goes on is not known: {error}; raise POE_MAX_BODY"
+                "the page {id} cannot be stored, and its next id is unknown: {error}; raise POE_MAX_BODY"
             )),
             error => {
-                tracing::warn!(%id, tries, %error, "the body of a page came to nothing, it is asked for again: {error}");
+                tracing::warn!(%id, tries, %error, "the body of a page failed, and is requested again: {error}");
                 self.progress.totals.cut += 1;
                 if leads_on {
-                    self.missing.ask_again(id, self.invocation.now(), Duration::ZERO);
+                    self.missing.schedule_retry(id, self.invocation.now(), Duration::ZERO);
                 } else {
                     self.rest(self.missing.wait(id));
                 }
@@ -202,10 +209,10 @@ impl<'a> Chase<'a> {
     }
 
     /// Gives up a page that can never be stored. The chain has continued after it.
-    fn lose(&mut self, id: ChangeId, error: &dyn std::fmt::Display) {
-        tracing::error!(%id, %error, "the page {id} is lost: {error}");
+    fn give_up_page(&mut self, id: ChangeId, error: &dyn std::fmt::Display) {
+        tracing::error!(%id, %error, "the page {id} is given up: {error}");
         Metric::PagesLost.record(self.settings.realm.name(), 1.0);
-        self.missing.forget(id);
-        self.progress.lose(id, self.invocation.now(), error.to_string());
+        self.missing.remove(id);
+        self.progress.give_up(id, self.invocation.now(), error.to_string());
     }
 }

@@ -18,13 +18,13 @@ pub(super) struct Missing {
     due: BTreeMap<ChangeId, Timestamp>,
     tries: BTreeMap<ChangeId, u32>,
     /// Complete answers that were not a page.
-    no_pages: BTreeMap<ChangeId, u32>,
+    invalid: BTreeMap<ChangeId, u32>,
     refused: BTreeSet<ChangeId>,
 }
 
 impl Missing {
     /// Adds a page that an earlier follower left open.
-    pub(super) fn inherit(&mut self, id: ChangeId) {
+    pub(super) fn add_inherited(&mut self, id: ChangeId) {
         self.due.insert(id, Timestamp::MIN);
     }
 
@@ -36,10 +36,10 @@ impl Missing {
     }
 
     /// Counts a complete answer that is not a page, and returns the number for this page.
-    pub(super) fn count_no_page(&mut self, id: ChangeId) -> u32 {
-        let no_pages = self.no_pages.entry(id).or_default();
-        *no_pages += 1;
-        *no_pages
+    pub(super) fn count_invalid(&mut self, id: ChangeId) -> u32 {
+        let invalid = self.invalid.entry(id).or_default();
+        *invalid += 1;
+        *invalid
     }
 
     /// Records that the page was refused, and returns whether it had been refused before.
@@ -48,7 +48,7 @@ impl Missing {
     }
 
     /// Schedules the next request for the page: at once or after its wait, but not before `delay` has passed.
-    pub(super) fn ask_again(&mut self, id: ChangeId, now: Timestamp, delay: Duration) {
+    pub(super) fn schedule_retry(&mut self, id: ChangeId, now: Timestamp, delay: Duration) {
         let wait = self.wait(id).max(delay);
         self.due.insert(id, after(now, wait));
     }
@@ -75,10 +75,10 @@ impl Missing {
     }
 
     /// Removes a page that is stored or given up.
-    pub(super) fn forget(&mut self, id: ChangeId) {
+    pub(super) fn remove(&mut self, id: ChangeId) {
         self.due.remove(&id);
         self.tries.remove(&id);
-        self.no_pages.remove(&id);
+        self.invalid.remove(&id);
         self.refused.remove(&id);
     }
 
@@ -101,7 +101,7 @@ mod tests {
             })
             .collect();
         assert_eq!(waits, [0, 0, 0, 2, 4, 8, 16, 30, 30]);
-        missing.forget(id);
+        missing.remove(id);
         assert_eq!(missing.wait(id), Duration::ZERO);
     }
 
@@ -110,8 +110,8 @@ mod tests {
         let now = Timestamp::UNIX_EPOCH;
         let in_a_minute = after(now, Duration::from_secs(60));
         let (mut missing, [late, soon]) = (Missing::default(), [ChangeId::new([1; 5]), ChangeId::new([2; 5])]);
-        missing.ask_again(late, now, Duration::from_secs(60));
-        missing.inherit(soon);
+        missing.schedule_retry(late, now, Duration::from_secs(60));
+        missing.add_inherited(soon);
         assert_eq!(missing.take_due(now), Some(soon));
         assert_eq!((missing.take_due(now), missing.next_due()), (None, Some(in_a_minute)));
         assert_eq!(missing.take_due(in_a_minute), Some(late));
