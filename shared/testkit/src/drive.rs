@@ -192,10 +192,10 @@ mod tests {
     #[should_panic(expected = "the next timer fires at")]
     fn virtual_time_is_bounded() {
         let clock = ManualClock::new(Timestamp::UNIX_EPOCH);
-        let patient = clock.clone();
+        let sleeper = clock.clone();
         Driver::new(&clock).limit(Duration::from_secs(10)).run(async move {
             loop {
-                patient.sleep(Duration::from_secs(3)).await;
+                sleeper.sleep(Duration::from_secs(3)).await;
             }
         });
     }

@@ -92,7 +92,7 @@ pub trait KeyPoolWorld: Send + Sync {
     /// Returns the key pool. A second call returns another handle to the same pool, as another process would have.
     async fn pool(&self, settings: LedgerSettings) -> PortResult<Arc<dyn KeyPool>>;
 
-    /// Returns the same pool with its store opened anew where that is possible, as after a crash of every process that
+    /// Returns the same pool with its store opened again where that is possible, as after a crash of every process that
     /// used it.
     async fn reopen(&self, settings: LedgerSettings) -> PortResult<Arc<dyn KeyPool>> {
         self.pool(settings).await

@@ -25,8 +25,8 @@ pub struct Settings {
     #[arg(long, env = "POE_CLIENT_SECRET", hide_env_values = true)]
     pub poe_client_secret: Option<SecretString>,
 
-    /// How the upstream can contact you: a mail address, which is part of the user agent of every request, as the
-    /// upstream demands. Needed by all workers that call it.
+    /// A mail address at which the upstream can reach you. It requires one in the user agent of every request, so every
+    /// worker that sends requests needs it.
     #[arg(long, env = "POE_CONTACT")]
     pub poe_contact: Option<String>,
 
@@ -34,7 +34,7 @@ pub struct Settings {
     #[arg(long, env = "POE_API_URL", default_value = "https://api.pathofexile.com/public-stash-tabs")]
     pub poe_api_url: Url,
 
-    /// The address for access tokens.
+    /// The address of the token endpoint.
     #[arg(long, env = "POE_TOKEN_URL", default_value = "https://www.pathofexile.com/oauth/token")]
     pub poe_token_url: Url,
 
@@ -75,8 +75,8 @@ pub struct Settings {
     pub poe_visibility_seconds: u32,
 
     /// Where pages are stored: a folder, or `s3://bucket/prefix`, with AWS's own settings for region and credentials.
-    /// Otherwise in `poe-pages` in `STINT_HOME`. With queues on SQS it must be a bucket, because the chain's record is
-    /// stored there too.
+    /// Default: `poe-pages` in `STINT_HOME`. With queues on SQS it must be a bucket, because the chain's record is stored
+    /// there too.
     #[arg(long, env = "POE_BLOBS")]
     pub poe_blobs: Option<Blobs>,
 

@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn lag_is_the_way_over_the_pace_less_the_rivers_own_delay() {
+    fn lag_is_the_distance_over_the_pace_less_the_rivers_own_delay() {
         let samples = [sample(0, [0, 1000, 0, 0, 7]), sample(100, [1000, 2000, 500, 2000, 7])];
         // 10, 10, 5, 20 and 0 changes a second; the first is 600 s behind, the second 300.
         let position = ChangeId::new([0, 0, 500, 2000, 7]);
@@ -92,11 +92,11 @@ mod tests {
         assert_eq!(lag.seconds, Some(300.0));
         let later = measure(&samples, position, at(160)).unwrap();
         assert_eq!(later.shards[0], Some(360.0), "the head has moved on since");
-        assert_eq!(measure(&samples, position, at(100 + 15 * 60 + 1)), None, "nobody has looked for long");
+        assert_eq!(measure(&samples, position, at(100 + 15 * 60 + 1)), None, "the last sample is too old");
     }
 
     #[test]
-    fn without_a_pace_nothing_is_said() {
+    fn without_a_pace_the_lag_is_unknown() {
         let position = ChangeId::BEGINNING;
         assert_eq!(measure(&[], position, at(0)), None);
         assert_eq!(measure(&[sample(0, [1; 5])], position, at(60)), None);

@@ -38,13 +38,13 @@ pub(crate) fn url() -> Option<String> {
 #[expect(clippy::print_stderr, reason = "a skipped test says why")]
 pub(crate) fn run<F: Future<Output = ()>>(test: F) {
     if url().is_none() {
-        eprintln!("passed over: STINT_AWS_EMULATOR_URL names no emulator; scripts/test starts one");
+        eprintln!("skipped: STINT_AWS_EMULATOR_URL names no emulator; scripts/test starts one");
         return;
     }
     // The name of the future's type ends in the name of its function.
     let name = std::any::type_name::<F>().trim_end_matches("::{{closure}}");
     match PASSED_OVER.iter().find(|(test, _)| name.ends_with(&format!("::{test}"))) {
-        Some((_, reason)) => eprintln!("passed over: {reason}"),
+        Some((_, reason)) => eprintln!("skipped: {reason}"),
         None => block_on(test),
     }
 }
@@ -52,7 +52,7 @@ pub(crate) fn run<F: Future<Output = ()>>(test: F) {
 /// Says why a test ends here.
 #[expect(clippy::print_stderr, reason = "a skipped test says why")]
 pub(crate) fn ends_here(reason: &str) {
-    eprintln!("passed over from here on: {reason}");
+    eprintln!("skipped from here on: {reason}");
 }
 
 /// Runs a future on its own runtime.

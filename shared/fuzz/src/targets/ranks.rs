@@ -25,8 +25,8 @@ pub(crate) fn run(input: &[u8]) {
     for (outcome, asked) in outcomes.iter().zip(&batch) {
         if let CharacterOutcome::Ranked(ranked) = outcome {
             check_player(&ranked.player, asked);
-            let told = ranked.refused.iter().chain(&ranked.missing).map(|(unit, _)| unit);
-            assert!(told.clone().all(|unit| asked.units.contains(unit)), "{told:?} of {asked:?}");
+            let reported = ranked.refused.iter().chain(&ranked.missing).map(|(unit, _)| unit);
+            assert!(reported.clone().all(|unit| asked.units.contains(unit)), "{reported:?} of {asked:?}");
         }
     }
 }

@@ -98,7 +98,7 @@ fn a_state_that_does_not_fit_leaves_the_limit() {
 #[expect(clippy::print_stderr, reason = "a skipped test says why")]
 fn every_recorded_set_is_read() {
     let Ok(text) = std::fs::read_to_string(Path::new(OBSERVED)) else {
-        eprintln!("passed over: the recorded headers are not at hand");
+        eprintln!("skipped: no recorded headers");
         return;
     };
     let recorded: Value = serde_json::from_str(&text).expect("JSON");

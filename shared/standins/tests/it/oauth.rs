@@ -46,8 +46,8 @@ fn a_token_expires_and_can_be_renewed() {
 #[test]
 fn without_a_token_there_is_nothing_to_see() {
     let mut client = Client::new(Options::default());
-    let nobody = client.post("/api/v2/client", &[], r#"{"query":"{ __typename }"}"#.to_owned());
-    assert_eq!((nobody.status(), body(&nobody)), (StatusCode::NOT_FOUND, r#"{"message":""}"#));
+    let without_token = client.post("/api/v2/client", &[], r#"{"query":"{ __typename }"}"#.to_owned());
+    assert_eq!((without_token.status(), body(&without_token)), (StatusCode::NOT_FOUND, r#"{"message":""}"#));
     let stranger = client.post("/api/v2/client", &[("Authorization", "Bearer made-up")], "{}".to_owned());
     assert_eq!(stranger.status(), StatusCode::UNAUTHORIZED);
 }

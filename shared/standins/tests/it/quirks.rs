@@ -54,7 +54,7 @@ fn a_player_without_kills_has_nulls() {
     let mut client = Client::new(Options { shares: Shares::NONE, ..Options::default() });
     let population = client.population();
     let ids = population.discoverable(&[(26, 3)]);
-    let id = ids.into_iter().find(|id| !population.pairs_of(*id).contains(&(28, 5))).expect("somebody");
+    let id = ids.into_iter().find(|id| !population.pairs_of(*id).contains(&(28, 5))).expect("a player");
     let answer = scalar(&mut client, id, 28, 5);
     assert_eq!((&answer["bestPerformanceAverage"], &answer["allStars"]), (&json!(null), &json!([])));
     let first = &answer["rankings"][0];
@@ -115,8 +115,10 @@ fn a_transferred_character_names_its_canonical_id() {
     let population = client.population();
     let characters =
         population.discoverable(&Options::all_rankings()).into_iter().filter_map(|id| population.character(id));
-    let moved =
-        characters.into_iter().find(|character| character.id != character.canonical_id).expect("somebody moved");
+    let moved = characters
+        .into_iter()
+        .find(|character| character.id != character.canonical_id)
+        .expect("a transferred character");
     for id in [moved.id, moved.canonical_id] {
         let answer = client.query(&format!("{{ characterData {{ character(id: {id}) {{ id canonicalID name }} }} }}"));
         let expected = json!({"id": id, "canonicalID": moved.canonical_id, "name": moved.name});

@@ -27,16 +27,16 @@ macro_rules! jump {
 /// A lost call may be billed after its caller has given up. No reading frees its points until the grace is over.
 pub async fn a_lost_call_is_held_for_its_grace(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let fixture = Fixture::with_keys(world, &[("a", 100)]).await?;
-    let patient = world.pool(LedgerSettings { grace: GRACE, ..LedgerSettings::without_reserve(WINDOW) }).await?;
-    let Reservation::Granted(grant) = patient.reserve(&ask(&[&[60]])).await? else { panic!("100 points are free") };
-    patient.settle(&grant.hold, CallEnd::Lost).await?;
-    let status = patient.keys().await?.remove(0);
+    let pool = world.pool(LedgerSettings { grace: GRACE, ..LedgerSettings::without_reserve(WINDOW) }).await?;
+    let Reservation::Granted(grant) = pool.reserve(&ask(&[&[60]])).await? else { panic!("100 points are free") };
+    pool.settle(&grant.hold, CallEnd::Lost).await?;
+    let status = pool.keys().await?.remove(0);
     assert_eq!((status.in_flight, status.held, status.lost), (0, Points::whole(60), Points::whole(60)));
-    assert_eq!(patient.claim_reading(Points::whole(50), LEASE).await?, None);
+    assert_eq!(pool.claim_reading(Points::whole(50), LEASE).await?, None);
     pass!(world, GRACE);
-    let claim = patient.claim_reading(Points::whole(50), LEASE).await?.expect("the grace is over");
-    patient.observe(&claim, CallEnd::Answered(fixture.reading(100, 45, WINDOW - GRACE))).await?;
-    let status = patient.keys().await?.remove(0);
+    let claim = pool.claim_reading(Points::whole(50), LEASE).await?.expect("the grace is over");
+    pool.observe(&claim, CallEnd::Answered(fixture.reading(100, 45, WINDOW - GRACE))).await?;
+    let status = pool.keys().await?.remove(0);
     assert_eq!((status.spent, status.held, status.free), (Points::whole(45), Points::ZERO, Points::whole(55)));
     Ok(())
 }
@@ -85,16 +85,16 @@ pub async fn a_reader_whose_clock_was_ahead_closes_no_key(world: &dyn KeyPoolWor
 /// The call may still be billed, so no reading frees its points yet.
 pub async fn a_clock_that_is_set_ahead_ends_no_call_that_runs(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let fixture = Fixture::with_keys(world, &[("a", 100)]).await?;
-    let patient = world.pool(LedgerSettings { grace: GRACE, ..LedgerSettings::without_reserve(WINDOW) }).await?;
-    assert!(matches!(patient.reserve(&ask(&[&[100]])).await?, Reservation::Granted(_)));
+    let pool = world.pool(LedgerSettings { grace: GRACE, ..LedgerSettings::without_reserve(WINDOW) }).await?;
+    assert!(matches!(pool.reserve(&ask(&[&[100]])).await?, Reservation::Granted(_)));
     jump!(world, AN_HOUR * 2);
-    let claim = patient.claim_reading(Points::ZERO, LEASE).await?.expect("its window seems to be over");
-    patient.observe(&claim, CallEnd::Answered(fixture.reading(100, 0, WINDOW))).await?;
-    assert_eq!(patient.keys().await?.remove(0).held, Points::whole(100));
+    let claim = pool.claim_reading(Points::ZERO, LEASE).await?.expect("its window seems to be over");
+    pool.observe(&claim, CallEnd::Answered(fixture.reading(100, 0, WINDOW))).await?;
+    assert_eq!(pool.keys().await?.remove(0).held, Points::whole(100));
     pass!(world, GRACE + AFTER_THE_HOLD);
-    let claim = patient.claim_reading(Points::whole(1), LEASE).await?.expect("the call is over");
-    patient.observe(&claim, CallEnd::Answered(fixture.reading(100, 99, WINDOW / 2))).await?;
-    assert_eq!(patient.keys().await?.remove(0).free, Points::whole(1));
+    let claim = pool.claim_reading(Points::whole(1), LEASE).await?.expect("the call is over");
+    pool.observe(&claim, CallEnd::Answered(fixture.reading(100, 99, WINDOW / 2))).await?;
+    assert_eq!(pool.keys().await?.remove(0).free, Points::whole(1));
     Ok(())
 }
 

@@ -36,7 +36,7 @@ pub enum Step {
     /// A call is settled. A second settlement of the same call is a retry after a lost reply, or a replay by another
     /// process.
     Settle(usize, CallOutcome),
-    /// All processes that used the store have crashed. The following steps run in a process that has opened it anew.
+    /// All processes that used the store have crashed. The following steps run in a process that has opened it again.
     Reopen,
     /// This many seconds pass.
     Pass(u64),

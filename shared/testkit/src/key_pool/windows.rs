@@ -40,7 +40,7 @@ pub async fn a_window_that_ends_is_recorded(world: &dyn KeyPoolWorld) -> PortRes
     assert_eq!(fixture.status("a").await?.free, Points::whole(100));
     let grant = fixture.grant(10).await?;
     let closed = fixture.settle(&grant, CallEnd::Answered(fixture.reading(100, 10, WINDOW))).await?;
-    assert_eq!(closed, None, "the end of a window is told once");
+    assert_eq!(closed, None, "the end of a window is reported once");
     Ok(())
 }
 

@@ -31,7 +31,7 @@ const MIGRATIONS: &[&str] = &["
 /// The file's name in `STINT_HOME`.
 const FILE: &str = "poe-chain.db";
 
-/// The rules for the rows. Without its progress a chain would start anew, and skip the pages between.
+/// The rules for the rows. Without its progress a chain would start again from its first position, and skip the pages between.
 const ROWS: &[RowRule] = &[
     RowRule::Decodes { table: "chains", key: "realm", column: "progress", read: reads::<Progress>, removable: false },
     RowRule::Decodes { table: "heads", key: "realm", column: "samples", read: reads::<HeadSamples>, removable: true },

@@ -222,6 +222,6 @@ fn a_page_that_is_never_one_is_given_up_after_ten_tries() {
         world.start().fetch(100).await;
         let progress = world.progress().await;
         assert_eq!((progress.totals.lost, progress.totals.cut, progress.totals.stored), (1, 9, 99));
-        assert!(progress.lost[0].reason.contains("no next_change_id"), "{:?}", progress.lost);
+        assert!(progress.lost[0].reason.contains("no valid next_change_id"), "{:?}", progress.lost);
     });
 }

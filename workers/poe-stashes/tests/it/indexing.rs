@@ -80,7 +80,7 @@ fn an_invalid_message_is_dead_lettered_with_its_reason() {
         process.run_while(world.pass(Duration::from_secs(5))).await;
         let dead = world.stores.stored.dead_letters(10).await.unwrap();
         let reasons: Vec<&str> = dead.iter().map(|letter| letter.reason.as_str()).collect();
-        assert!(reasons[0].starts_with("the message cannot be read: "), "{reasons:?}");
+        assert!(reasons[0].starts_with("invalid message: "), "{reasons:?}");
         assert_eq!(reasons[1], "there is no blob of the page 1-2-3-4-5");
         assert!(world.clock.now() > "2026-11-28T10:00:00Z".parse().unwrap());
     });

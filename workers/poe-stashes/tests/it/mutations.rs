@@ -31,7 +31,7 @@ const DAMAGE_TIME: Duration = Duration::from_secs(15 * 60);
 /// The share of damaged answers, in percent.
 const SHARE: u64 = 30;
 
-/// A transport that damages answers until it is told to stop.
+/// A transport that damages answers until its share is zero.
 struct DamagingTransport {
     inner: Arc<dyn Transport>,
     state: Arc<Mutex<State>>,

@@ -24,7 +24,7 @@ enum Form {
     NoConnection,
 }
 
-/// A transport to the river that fails while it is told to.
+/// A transport to the river that fails while a form of failure is set.
 struct FailingTransport {
     inner: Arc<dyn Transport>,
     state: Arc<Mutex<State>>,

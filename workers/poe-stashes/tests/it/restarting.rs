@@ -97,19 +97,20 @@ fn a_crash_while_resuming_a_stopped_chain_delays_no_follower() {
 #[test]
 fn the_chain_continues_within_two_minutes_when_a_store_is_back() {
     let mut world = World::new(busy_river(9), &[]);
-    let away = Arc::new(UnavailablePages { pages: world.stores.pages.clone(), is_unavailable: AtomicBool::new(false) });
-    world.stores.pages = away.clone();
+    let pages =
+        Arc::new(UnavailablePages { pages: world.stores.pages.clone(), is_unavailable: AtomicBool::new(false) });
+    world.stores.pages = pages.clone();
     run_scenario(&world, async {
         world
             .start()
             .run_while(async {
                 world.pass(Duration::from_secs(30)).await;
-                away.is_unavailable.store(true, Ordering::Relaxed);
+                pages.is_unavailable.store(true, Ordering::Relaxed);
                 world.pass(Duration::from_secs(20 * 60)).await;
-                away.is_unavailable.store(false, Ordering::Relaxed);
+                pages.is_unavailable.store(false, Ordering::Relaxed);
                 let before = world.progress().await.totals.stored;
                 world.pass(Duration::from_secs(125)).await;
-                assert!(world.progress().await.totals.stored > before, "nobody follows the chain");
+                assert!(world.progress().await.totals.stored > before, "no follower has the chain");
             })
             .await;
         world.assert_whole(ChangeId::BEGINNING).await;

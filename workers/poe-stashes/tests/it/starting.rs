@@ -98,7 +98,7 @@ fn an_operator_may_move_the_chain() {
         let wrong = process
             .invoke("follower", stint_core::worker::Event::Manual(json!({ "start": "1-2" })), Duration::from_secs(900))
             .await;
-        assert!(wrong.unwrap_err().to_string().contains("it is head, tail, beginning, or a change id"));
+        assert!(wrong.unwrap_err().to_string().contains("expected head, tail, beginning, or a change id"));
     });
 }
 

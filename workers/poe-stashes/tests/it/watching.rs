@@ -64,7 +64,7 @@ fn a_head_that_is_refused_is_not_asked_for_again_for_a_day() {
         assert_eq!(world.counters().requests, 1);
         for _ in 0..10 {
             world.pass(Duration::from_secs(2 * 60 * 60)).await;
-            assert!(watch().await.starts_with("not asked again before a day is over, since 2026-11-28T10:00:00"));
+            assert!(watch().await.starts_with("refused at 2026-11-28T10:00:00"));
         }
         assert_eq!(world.counters().requests, 1);
         world.pass(Duration::from_secs(4 * 60 * 60)).await;

@@ -32,7 +32,7 @@ impl Cloud {
         #[expect(clippy::disallowed_methods, reason = "a test's own setting")]
         let [url, database] = ["STINT_AWS_EMULATOR_URL", "MONGODB_URI"].map(|name| std::env::var(name).ok());
         let (Some(url), Some(database)) = (url, database) else {
-            eprintln!("passed over: STINT_AWS_EMULATOR_URL and MONGODB_URI name no servers; scripts/test starts them");
+            eprintln!("skipped: STINT_AWS_EMULATOR_URL and MONGODB_URI name no servers; scripts/test starts them");
             return None;
         };
         let url = url.trim_end_matches('/').to_owned();

@@ -66,7 +66,7 @@ fn an_indexer_on_aws_has_the_file_of_its_tables_and_no_other() {
     let program = deployed(&emulator);
     let event = program.write("event.json", r#"{"realm":"pc","id":"1-2-3-4-5"}"#);
     let ran = program.run(&["run", "poe/indexer", "--event", text(&event)]);
-    assert!(ran.code == 1 && ran.stderr.contains("a batch of stored pages is needed"), "{ran:?}");
+    assert!(ran.code == 1 && ran.stderr.contains("expected a batch of stored pages"), "{ran:?}");
     assert_eq!(files(&program, "home"), ["poe-index.db".to_owned()].into());
 }
 
