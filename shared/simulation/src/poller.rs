@@ -132,7 +132,7 @@ impl SimulatedMapping {
     }
 
     /// Grows or shrinks, and returns how many pollers to add. Surplus pollers leave by themselves.
-    fn look(&self) -> u32 {
+    fn check(&self) -> u32 {
         let setting = self.control.effective(self.clock.now());
         let backlog = self.queue.exact_counts().visible > 0;
         let mut state = self.lock();

@@ -61,8 +61,8 @@ mod tests {
             &[
                 include_str!("queue/mod.rs"),
                 include_str!("queue/sending.rs"),
-                include_str!("queue/lending.rs"),
-                include_str!("queue/dying.rs"),
+                include_str!("queue/receiving.rs"),
+                include_str!("queue/dead_letters.rs"),
             ],
         );
         check("wakeups", &[include_str!("wakeups.rs")]);
@@ -74,7 +74,7 @@ mod tests {
                 include_str!("key_pool/mod.rs"),
                 include_str!("key_pool/holds.rs"),
                 include_str!("key_pool/reading.rs"),
-                include_str!("key_pool/jumps.rs"),
+                include_str!("key_pool/clock_changes.rs"),
                 include_str!("key_pool/windows.rs"),
                 include_str!("key_pool/parking.rs"),
             ],

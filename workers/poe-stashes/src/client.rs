@@ -248,7 +248,7 @@ impl RiverError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reaction {
     /// Temporary: retry after a while.
-    Wait {
+    Retry {
         /// How long.
         delay: Duration,
         /// In words.

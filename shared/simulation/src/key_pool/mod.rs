@@ -57,7 +57,7 @@ impl MemoryKeyPool {
     }
 
     /// Returns the status of every key now, without the latency of a store.
-    pub fn look(&self) -> Vec<KeyStatus> {
+    pub fn statuses(&self) -> Vec<KeyStatus> {
         let now = self.clock.now();
         self.lock().ledger.status(now)
     }

@@ -4,7 +4,7 @@ use serde_json::Value;
 use stint_poe_stashes::look_ahead::{Peek, Peeked, Scan};
 use stint_poe_stashes::model::ChangeId;
 use stint_poe_stashes::model::page::{Item, Page};
-use stint_poe_stashes::model::price::{Asking, asked};
+use stint_poe_stashes::model::price::{AskingPrice, asking_price};
 
 /// The recorded answers, if they are available.
 const RECORDED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data/poe");
@@ -85,6 +85,6 @@ fn the_ids_of_one_stash_never_go_back() {
         rows += 1;
     }
     assert!(rows > 20, "{rows}");
-    assert!(matches!(asked(Some("~price 1 exalted"), None), Some(Asking::Price(_))));
+    assert!(matches!(asking_price(Some("~price 1 exalted"), None), Some(AskingPrice::Price(_))));
     assert!(text.contains("~price 1 exalted"));
 }

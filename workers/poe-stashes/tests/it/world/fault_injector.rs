@@ -25,7 +25,7 @@ fault_injected_port! { FaultyStore, Chain {
 
 fault_injected_port! { FaultyStore, HeadStore {
     write(head: &HeadSamples) -> ();
-    read() -> Head;
+    read() -> HeadSamples;
 } }
 
 fault_injected_port! { FaultyStore, Index {
