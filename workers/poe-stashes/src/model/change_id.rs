@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn an_error_says_what_is_wrong() {
-        assert!(error("1-2-3-4").starts_with("'1-2-3-4' has 4 parts, and a change id has 5"));
+        assert!(error("1-2-3-4").starts_with("'1-2-3-4' has 4 parts; a change id has 5"));
         assert!(error("1-2-3-4-5-6").contains("has 6 parts"));
         assert!(error("").contains("has 1 parts"));
         assert_eq!(error("1-2--4-5"), "part 3 of '1-2--4-5' is not a number");
