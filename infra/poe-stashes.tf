@@ -1,7 +1,7 @@
 # The fleet `poe-stashes`, where the variable `poe_stashes` is set.
 
 variable "poe_stashes" {
-  description = "What the fleet is given: the variables of modules/poe-stashes. null deploys none."
+  description = "The variables of modules/poe-stashes. With null, the fleet is not deployed."
   type = object({
     client_id = string
     contact   = string
@@ -37,6 +37,6 @@ output "poe_stashes" {
 }
 
 output "poe_stashes_settings" {
-  description = "The settings with which an operator's commands reach the fleet, as lines of a shell."
+  description = "The settings with which an operator's commands reach the fleet, as lines for a shell."
   value       = one(module.poe_stashes[*].settings)
 }

@@ -2,7 +2,7 @@
 
 # Without a default, so that a forgotten value does not delete a fleet.
 variable "warcraftlogs" {
-  description = "What the fleet is given: the variables of modules/warcraftlogs. null deploys none."
+  description = "The variables of modules/warcraftlogs. With null, the fleet is not deployed."
   type = object({
     lua_repository       = string
     concurrency_limit    = optional(number)
@@ -41,6 +41,6 @@ output "warcraftlogs" {
 }
 
 output "warcraftlogs_settings" {
-  description = "The settings with which an operator's commands reach the fleet, as lines of a shell."
+  description = "The settings with which an operator's commands reach the fleet, as lines for a shell."
   value       = one(module.warcraftlogs[*].settings)
 }

@@ -51,7 +51,7 @@ module "watch" {
 
 resource "aws_cloudwatch_metric_alarm" "lag" {
   alarm_name          = "${local.stem}-lag"
-  alarm_description   = "The chain is behind the river, or has stopped: `stint status` tells how far in each shard, and why."
+  alarm_description   = "The chain is behind the river, or has stopped: `stint status` shows the lag of each shard and the reason."
   namespace           = var.installation.metrics_namespace
   metric_name         = "Lag"
   dimensions          = { Stream = local.realm }
@@ -68,7 +68,7 @@ resource "aws_cloudwatch_metric_alarm" "lag" {
 
 resource "aws_cloudwatch_metric_alarm" "lost_pages" {
   alarm_name          = "${local.stem}-lost-pages"
-  alarm_description   = "A page was given up: `stint status` names it and says why."
+  alarm_description   = "A page was given up: `stint status` shows which, and why."
   namespace           = var.installation.metrics_namespace
   metric_name         = "PagesLost"
   dimensions          = { Stream = local.realm }

@@ -9,7 +9,7 @@ output "queues" {
 }
 
 output "secrets" {
-  description = "The parameters in SSM that must be there before anything works."
+  description = "The SSM parameters that must exist before the fleet can work."
   value       = ["${local.fleet.secret_path}/POE_CLIENT_SECRET"]
 }
 
@@ -19,7 +19,7 @@ output "dashboard" {
 }
 
 output "settings" {
-  description = "The settings with which an operator's commands reach the fleet, as lines of a shell."
+  description = "The settings with which an operator's commands reach the fleet, as lines for a shell."
   value = join("\n", concat(["export AWS_REGION=${var.installation.region}"], [
     for name, value in local.fleet.environment : "export ${name}='${value}'"
     if startswith(name, "STINT_AWS_") || contains(["POE_BLOBS", "POE_REALM", "STINT_PROFILE"], name)

@@ -26,28 +26,28 @@ variable "client_id" {
 }
 
 variable "contact" {
-  description = "Who the client belongs to, for the upstream to reach: a mail address."
+  description = "The email address at which the upstream can reach the owner of the client."
   type        = string
 }
 
 variable "bucket" {
-  description = "The bucket to make for the pages. Buckets' names are unique in all of AWS."
+  description = "The bucket to create for the pages. Bucket names are unique in all of AWS."
   type        = string
 }
 
 variable "settings" {
-  description = "Further settings of docs/configuration.md, for both functions, such as { POE_REALM = \"sony\" }. They show in the state and in the console: never secrets."
+  description = "Further settings of docs/configuration.md, for both functions, such as { POE_REALM = \"sony\" }. They are visible in the state and in the console, so they must not contain secrets."
   type        = map(string)
   default     = {}
   nullable    = false
 
   validation {
     condition     = !contains(keys(var.settings), "POE_CLIENT_SECRET")
-    error_message = "POE_CLIENT_SECRET is a secret: put it into SSM by hand, as README.md says."
+    error_message = "POE_CLIENT_SECRET is a secret: create it in SSM by hand, as README.md describes."
   }
 
   validation {
     condition     = length(setintersection(keys(var.settings), ["POE_BLOBS", "POE_CLIENT_ID", "POE_CONTACT"])) == 0
-    error_message = "POE_BLOBS, POE_CLIENT_ID and POE_CONTACT follow from bucket, client_id and contact."
+    error_message = "POE_BLOBS, POE_CLIENT_ID and POE_CONTACT are set by the variables bucket, client_id and contact."
   }
 }

@@ -9,12 +9,12 @@ output "arn" {
 }
 
 output "dead_letters_name" {
-  description = "The name of the queue of dead letters."
+  description = "The name of the dead-letter queue."
   value       = aws_sqs_queue.dead_letters.name
 }
 
 output "dead_letters_arn" {
-  description = "The ARN of the queue of dead letters."
+  description = "The ARN of the dead-letter queue."
   value       = aws_sqs_queue.dead_letters.arn
 }
 

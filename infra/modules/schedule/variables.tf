@@ -7,7 +7,7 @@ variable "fleet" {
 }
 
 variable "group" {
-  description = "The group that the schedule is in."
+  description = "The group of the schedule."
   type = object({
     name = string
     arn  = string
@@ -29,18 +29,18 @@ variable "every_minutes" {
 
   validation {
     condition     = var.every_minutes >= 2 && floor(var.every_minutes) == var.every_minutes
-    error_message = "A schedule comes every two minutes or more, in whole minutes."
+    error_message = "The period must be at least two minutes, in whole minutes."
   }
 }
 
 variable "retries" {
-  description = "How often an invocation that failed is tried again, a minute and then two minutes later. 0 leaves it to the next tick."
+  description = "How often a failed invocation is retried: after one minute, and again after two. With 0, the next tick is the retry."
   type        = number
   default     = 0
 
   # https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
   validation {
     condition     = contains([0, 1, 2], var.retries)
-    error_message = "Lambda tries again at most twice."
+    error_message = "The number of retries must be at most 2, which is Lambda's limit."
   }
 }

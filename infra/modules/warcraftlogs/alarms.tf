@@ -49,7 +49,7 @@ module "watch" {
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
 resource "aws_cloudwatch_metric_alarm" "generator_silent" {
   alarm_name          = "${local.stem}-generator-silent"
-  alarm_description   = "No new databases for a day: the log of db-generator tells why."
+  alarm_description   = "No new databases for a day: the log of db-generator shows why."
   comparison_operator = "LessThanThreshold"
   threshold           = 1
   evaluation_periods  = 1
@@ -92,7 +92,7 @@ resource "aws_cloudwatch_metric_alarm" "generator_silent" {
 # Scheduler gave up on a wake-up. The sweep makes up for it, but until then points may expire.
 resource "aws_cloudwatch_metric_alarm" "lost_wakeups" {
   alarm_name          = "${local.stem}-lost-wakeups"
-  alarm_description   = "EventBridge Scheduler could not start a worker: look at the role ${aws_iam_role.wakeups.name}."
+  alarm_description   = "EventBridge Scheduler could not start a worker: check the role ${aws_iam_role.wakeups.name}."
   namespace           = "AWS/Scheduler"
   metric_name         = "InvocationDroppedCount"
   dimensions          = { ScheduleGroup = aws_scheduler_schedule_group.wakeups.name }
@@ -108,7 +108,7 @@ resource "aws_cloudwatch_metric_alarm" "lost_wakeups" {
 # Rings once per rest: discovery tries again when the rest is over, and stops again if nothing has changed.
 resource "aws_cloudwatch_metric_alarm" "discovery_stopped" {
   alarm_name          = "${local.stem}-discovery-stopped"
-  alarm_description   = "The site refused discovery, or its pages make no sense: `stint wcl rules list` tells which, and what to do."
+  alarm_description   = "The site rejected discovery, or its pages are implausible: `stint wcl rules list` shows which, and what to do."
   namespace           = var.installation.metrics_namespace
   metric_name         = "DiscoveryStops"
   dimensions          = { Worker = "${local.fleet.name}/${module.discover.name}" }

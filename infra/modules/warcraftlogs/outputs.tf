@@ -9,7 +9,7 @@ output "queues" {
 }
 
 output "secrets" {
-  description = "The parameters in SSM that must be there before anything works."
+  description = "The SSM parameters that must exist before the fleet can work."
   value       = [for secret in ["MONGODB_URI", "WCL_KEYS", "GIT_TOKEN"] : "${local.fleet.secret_path}/${secret}"]
 }
 
@@ -19,7 +19,7 @@ output "dashboard" {
 }
 
 output "settings" {
-  description = "The settings with which an operator's commands reach the fleet, as lines of a shell. MONGODB_URI is missing: it is a secret."
+  description = "The settings with which an operator's commands reach the fleet, as lines for a shell. MONGODB_URI is not included, because it is a secret."
   value = join("\n", concat(["export AWS_REGION=${var.installation.region}"], [
     for name, value in local.fleet.environment : "export ${name}='${value}'"
     if startswith(name, "STINT_AWS_") || name == "STINT_PROFILE"

@@ -21,12 +21,12 @@ variable "installation" {
 }
 
 variable "lua_repository" {
-  description = "The git repository that databases are pushed to. The token GIT_TOKEN opens it, so it has an https address."
+  description = "The git repository that databases are pushed to. Its address starts with https://, because GIT_TOKEN authenticates the push."
   type        = string
 
   validation {
     condition     = startswith(var.lua_repository, "https://") && !can(regex("@", var.lua_repository))
-    error_message = "lua_repository begins with https:// and has no user or token in it: it shows in the function's settings."
+    error_message = "lua_repository must start with https:// and contain no user and no token, because it is visible in the function's settings."
   }
 }
 
@@ -40,7 +40,7 @@ variable "concurrency_limit" {
   # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
   validation {
     condition     = var.concurrency_limit >= 2 && var.concurrency_limit <= 1000
-    error_message = "concurrency_limit is from 2 to 1000."
+    error_message = "concurrency_limit must be from 2 to 1000."
   }
 }
 
@@ -52,19 +52,19 @@ variable "discovery_source" {
 
   validation {
     condition     = contains(["pages", "reports"], var.discovery_source)
-    error_message = "discovery_source is pages or reports."
+    error_message = "discovery_source must be pages or reports."
   }
 }
 
 variable "rules_name_servers" {
-  description = "Whether discovery rules name a server (`stint wcl rules add --server`). With `pages` as the source, discover asks the API for a server's id, and may read the API keys for it. Without this such a rule rests, and says that it needs a key."
+  description = "Whether discovery rules name a server (`stint wcl rules add --server`). With `pages` as the source, discover asks the API for a server's id, and may read the API keys for it. Otherwise such a rule is paused, with the reason that it needs a key."
   type        = bool
   default     = false
   nullable    = false
 }
 
 variable "oldest_message_hours" {
-  description = "An alarm rings when a discovered player has waited in the queue for this many hours. More than QUEUE_HOURS (24), after which a full queue is done."
+  description = "After how many hours of waiting a discovered player raises an alarm. It should exceed QUEUE_HOURS (24), the time in which a full queue is processed."
   type        = number
   default     = 72
   nullable    = false
@@ -72,23 +72,23 @@ variable "oldest_message_hours" {
   # A queue keeps a message for 14 days, so an alarm after that would be too late.
   validation {
     condition     = var.oldest_message_hours >= 1 && var.oldest_message_hours < 14 * 24
-    error_message = "oldest_message_hours is from 1 to 335."
+    error_message = "oldest_message_hours must be from 1 to 335."
   }
 }
 
 variable "settings" {
-  description = "Further settings of docs/configuration.md, for all workers of the fleet, such as { WCL_CALL_BUDGET = \"5\" }. They show in the state and in the console: never secrets."
+  description = "Further settings of docs/configuration.md, for all workers of the fleet, such as { WCL_CALL_BUDGET = \"5\" }. They are visible in the state and in the console, so they must not contain secrets."
   type        = map(string)
   default     = {}
   nullable    = false
 
   validation {
     condition     = length(setintersection(keys(var.settings), ["GIT_TOKEN", "MONGODB_URI", "WCL_KEYS"])) == 0
-    error_message = "GIT_TOKEN, MONGODB_URI and WCL_KEYS are secrets: put them into SSM by hand, as README.md says."
+    error_message = "GIT_TOKEN, MONGODB_URI and WCL_KEYS are secrets: create them in SSM by hand, as README.md describes."
   }
 
   validation {
     condition     = length(setintersection(keys(var.settings), ["CONCURRENCY_LIMIT", "DISCOVERY_SOURCE", "LUA_REPOSITORY", "WCL_VISIBILITY_SECONDS"])) == 0
-    error_message = "CONCURRENCY_LIMIT, DISCOVERY_SOURCE and LUA_REPOSITORY have variables of their own, and WCL_VISIBILITY_SECONDS is the queues'."
+    error_message = "CONCURRENCY_LIMIT, DISCOVERY_SOURCE and LUA_REPOSITORY are set by variables of their own, and WCL_VISIBILITY_SECONDS by the queues."
   }
 }

@@ -5,7 +5,7 @@
 resource "aws_cloudwatch_metric_alarm" "down" {
   for_each            = var.upstreams
   alarm_name          = "${var.fleet.stem}-${each.key}-down"
-  alarm_description   = "${each.key} is down, or refuses the fleet: `stint status` says since when and why. It is probed, and work goes on by itself."
+  alarm_description   = "${each.key} is down or rejects the fleet: `stint status` shows since when and why. It is probed automatically, and work continues once it responds."
   namespace           = var.fleet.metrics_namespace
   metric_name         = "BreakerOpen"
   dimensions          = { Upstream = each.key }
@@ -22,7 +22,7 @@ resource "aws_cloudwatch_metric_alarm" "down" {
 resource "aws_cloudwatch_metric_alarm" "dead_letters" {
   for_each            = var.queues
   alarm_name          = "${var.fleet.stem}-${each.key}-dead-letters"
-  alarm_description   = "Messages have become dead letters: `stint queue peek --dead` tells why, `stint queue redrive` sends them back."
+  alarm_description   = "Messages were dead-lettered: `stint queue peek --dead` shows why, `stint queue redrive` sends them back."
   namespace           = "AWS/SQS"
   metric_name         = "ApproximateNumberOfMessagesVisible"
   dimensions          = { QueueName = each.value.dead_letters_name }
@@ -40,7 +40,7 @@ resource "aws_cloudwatch_metric_alarm" "dead_letters" {
 resource "aws_cloudwatch_metric_alarm" "oldest_message" {
   for_each            = var.queues
   alarm_name          = "${var.fleet.stem}-${each.key}-oldest-message"
-  alarm_description   = "A message has waited for ${each.value.oldest_hours} hours: `stint status` tells what the fleet waits for."
+  alarm_description   = "A message has waited for ${each.value.oldest_hours} hours: `stint status` shows what the fleet waits for."
   namespace           = "AWS/SQS"
   metric_name         = "ApproximateAgeOfOldestMessage"
   dimensions          = { QueueName = each.value.name }
@@ -57,7 +57,7 @@ resource "aws_cloudwatch_metric_alarm" "oldest_message" {
 resource "aws_cloudwatch_metric_alarm" "failures" {
   for_each            = var.workers
   alarm_name          = "${var.fleet.stem}-${each.key}-failures"
-  alarm_description   = "Invocations of ${each.key} have failed: its log tells why."
+  alarm_description   = "Invocations of ${each.key} have failed: its log shows why."
   namespace           = "AWS/Lambda"
   metric_name         = "Errors"
   dimensions          = { FunctionName = each.value.function }
@@ -75,7 +75,7 @@ resource "aws_cloudwatch_metric_alarm" "failures" {
 resource "aws_cloudwatch_metric_alarm" "throttled" {
   for_each            = { for name, worker in var.workers : name => worker if worker.fed_by_queue }
   alarm_name          = "${var.fleet.stem}-${each.key}-throttled"
-  alarm_description   = "Lambda had no room for batches of ${each.key}: reserve_concurrency, or the account's limit."
+  alarm_description   = "Lambda throttled batches of ${each.key}: check reserve_concurrency, and the account's concurrency limit."
   namespace           = "AWS/Lambda"
   metric_name         = "Throttles"
   dimensions          = { FunctionName = each.value.function }
@@ -92,7 +92,7 @@ resource "aws_cloudwatch_metric_alarm" "throttled" {
 resource "aws_cloudwatch_metric_alarm" "recursion" {
   for_each            = { for name, worker in var.workers : name => worker if worker.fed_by_queue }
   alarm_name          = "${var.fleet.stem}-${each.key}-recursion"
-  alarm_description   = "Lambda has stopped messages that ${each.key} causes for itself: its recursive-loop setting must be Allow."
+  alarm_description   = "Lambda stopped messages that ${each.key} sends to its own queue: its recursive-loop setting must be Allow."
   namespace           = "AWS/Lambda"
   metric_name         = "RecursiveInvocationsDropped"
   dimensions          = { FunctionName = each.value.function }

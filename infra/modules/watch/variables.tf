@@ -1,5 +1,5 @@
 variable "fleet" {
-  description = "The fleet that is watched. Names begin with `stem`; its own metrics are in `metrics_namespace`."
+  description = "The monitored fleet. Names start with `stem`; its own metrics are in `metrics_namespace`."
   type = object({
     stem              = string
     region            = string
@@ -9,12 +9,12 @@ variable "fleet" {
 }
 
 variable "upstreams" {
-  description = "The upstreams that the fleet calls, as their breakers are called."
+  description = "The upstreams that the fleet calls, by the names of their breakers."
   type        = set(string)
 }
 
 variable "queues" {
-  description = "The queues by their short names, and after how many hours a message has waited for too long."
+  description = "The queues by their short names, and after how many hours of waiting a message raises an alarm."
   type = map(object({
     name              = string
     dead_letters_name = string
@@ -23,7 +23,7 @@ variable "queues" {
 }
 
 variable "workers" {
-  description = "The functions by their workers, how many failures in a quarter of an hour are too many, and whether a queue feeds them."
+  description = "The functions by their workers, how many failures in 15 minutes raise an alarm, and whether a queue feeds them."
   type = map(object({
     function     = string
     failures     = number
@@ -32,7 +32,7 @@ variable "workers" {
 }
 
 variable "charts" {
-  description = "Charts of the workers' own metrics: each metric has a line for each value of the dimension, whatever other dimensions it has."
+  description = "Charts of the workers' own metrics. Each metric has a line for each value of the dimension, whatever its other dimensions are."
   type = list(object({
     title     = string
     dimension = string

@@ -14,6 +14,6 @@ output "function_arn" {
 }
 
 output "role_name" {
-  description = "The name of the role that it runs as, for policies of others."
+  description = "The name of the role that it runs as, for policies defined elsewhere."
   value       = aws_iam_role.this.name
 }

@@ -13,7 +13,7 @@ data "aws_iam_policy_document" "assume" {
 
 resource "aws_iam_role" "this" {
   name               = "${local.function_name}-${var.fleet.region}" # unique in the account, whatever the region
-  description        = "What the worker ${var.name} of the fleet ${var.fleet.name} may do"
+  description        = "Permissions of the worker ${var.name} of the fleet ${var.fleet.name}"
   assume_role_policy = data.aws_iam_policy_document.assume.json
 
   # A renamed role is created before the function stops using the old one.

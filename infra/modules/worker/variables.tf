@@ -1,5 +1,5 @@
 variable "fleet" {
-  description = "What all workers of the fleet have in common. Names begin with `stem`, the secrets' with `secret_path`."
+  description = "What all workers of the fleet share. Names start with `stem`, and those of secrets with `secret_path`."
   type = object({
     name                = string
     stem                = string
@@ -20,12 +20,12 @@ variable "fleet" {
 }
 
 variable "name" {
-  description = "The worker's name, as `stint describe` has it."
+  description = "The worker's name, as in `stint describe`."
   type        = string
 
   validation {
     condition     = can(regex("^[a-z]+(-[a-z]+)*$", var.name))
-    error_message = "A worker's name is in kebab case."
+    error_message = "A worker's name must be in kebab case."
   }
 }
 
@@ -36,28 +36,28 @@ variable "timeout_seconds" {
   # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
   validation {
     condition     = var.timeout_seconds >= 1 && var.timeout_seconds <= 900
-    error_message = "Lambda runs nothing for longer than 900 seconds."
+    error_message = "The time-out must be at most 900 seconds, which is Lambda's limit."
   }
 }
 
 variable "memory_mb" {
-  description = "Memory in MB; processor time is in proportion to it."
+  description = "Memory in MB. Processor time is proportional to it."
   type        = number
 
   validation {
     condition     = var.memory_mb >= 128 && var.memory_mb <= 10240
-    error_message = "Lambda has from 128 to 10240 MB."
+    error_message = "Memory must be from 128 to 10240 MB, which are Lambda's limits."
   }
 }
 
 variable "disk_mb" {
-  description = "Room in /tmp in MB. 512 cost nothing."
+  description = "Space in /tmp in MB. The first 512 MB are free."
   type        = number
   default     = 512
 
   validation {
     condition     = var.disk_mb >= 512 && var.disk_mb <= 10240
-    error_message = "Lambda has from 512 to 10240 MB in /tmp."
+    error_message = "Space in /tmp must be from 512 to 10240 MB, which are Lambda's limits."
   }
 }
 
@@ -67,12 +67,12 @@ variable "concurrency" {
 }
 
 variable "secrets" {
-  description = "The settings that are secrets and that this worker may read, by name."
+  description = "The names of the secret settings that this worker may read."
   type        = list(string)
 }
 
 variable "feeds_itself" {
-  description = "Whether the worker sends messages to a queue that feeds it. Lambda would stop such a chain after 16 messages."
+  description = "Whether the worker sends messages to a queue that feeds it. By default, Lambda stops such a chain after 16 messages."
   type        = bool
   default     = false
 }

@@ -111,7 +111,7 @@ class Deploy(unittest.TestCase):
     def test_without_a_terminal_nobody_agrees(self) -> None:
         code, said = self.deploy()
         self.assertEqual((code, self.called()), (1, self.planned()))
-        self.assertIn("nobody is there to agree", said)
+        self.assertIn("there is no terminal to confirm the plan", said)
         self.assertTrue((self.infra / "plan").exists())
 
     def test_a_plan_is_kept_and_applied_later(self) -> None:
