@@ -7,7 +7,7 @@ pub(crate) fn built_without(what: &str, feature: &str) -> String {
 
 /// The same of a backend in the cloud.
 pub(crate) fn built_without_cloud(what: &str, feature: &str) -> String {
-    format!("{}, or with --features cloud for every backend in the cloud", built_without(what, feature))
+    format!("{}, or with --features cloud for every cloud backend", built_without(what, feature))
 }
 
 /// Which backends in the cloud a program has.

@@ -69,15 +69,15 @@ pub(crate) enum Shared {
     Status(status::Arguments),
     /// Show and set how many invocations of a worker may run at once.
     Throttle(throttle::Arguments),
-    /// Look into queues and their dead letters.
+    /// Show queues and their messages; redrive or purge dead letters.
     Queue(queue::Arguments),
-    /// Move a collection in or out as extended-JSON lines.
+    /// Import or export a collection as lines of extended JSON.
     Data(data::Arguments),
     /// Check the files of the folder, and repair them.
     Check(upkeep::check::Arguments),
-    /// Copy everything that the folder keeps, while fleets run.
+    /// Copy everything in the folder, while fleets run.
     Backup(upkeep::backup::Arguments),
-    /// Go back to a backup.
+    /// Restore a backup.
     Restore(upkeep::restore::Arguments),
     #[cfg(feature = "standins")]
     /// Run a whole fleet on virtual time: will it fit, when is it done, what expires, what does it cost.
@@ -119,7 +119,7 @@ impl Subcommand for Command {
 
 impl FromArgMatches for Command {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Command, clap::Error> {
-        match PerFleet::named(matches) {
+        match PerFleet::from_subcommand(matches) {
             Some(own) => Ok(Command::Own(own)),
             None => Shared::from_arg_matches(matches).map(Box::new).map(Command::Shared),
         }
@@ -139,7 +139,7 @@ impl Cli {
     }
 
     /// Returns where this command's metrics and traces are sent, if it makes any.
-    pub(crate) fn exports(&self) -> Option<&TelemetrySettings> {
+    pub(crate) fn telemetry_settings(&self) -> Option<&TelemetrySettings> {
         Some(&self.telemetry).filter(|_| self.command.is_measured())
     }
 

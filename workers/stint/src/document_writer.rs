@@ -35,7 +35,7 @@ impl DocumentWriter {
         let Some(file) = file else {
             if context.output.is_json() {
                 return Err(WrongUsage::error(
-                    "--json and the documents both want standard output: name a file, or leave --json away",
+                    "--json and the documents both use standard output: name a file, or leave --json out",
                 ));
             }
             let destination = Destination::Output(BufWriter::new(io::stdout().lock()));

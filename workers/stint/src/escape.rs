@@ -63,7 +63,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn json_means_the_same_afterwards(text: String) {
+        fn json_keeps_its_meaning(text: String) {
             let value = serde_json::json!({ "name": text });
             let json = serde_json::to_string_pretty(&value).unwrap();
             let shown = escape_control(&json);

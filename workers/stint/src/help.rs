@@ -16,17 +16,17 @@ pub(crate) fn of_named_fleets(command: Command, arguments: &[OsString]) -> Comma
     if !arguments.iter().any(|argument| WITH_SETTINGS.iter().any(|name| argument == name)) {
         return command;
     }
-    let parsed = without(command.clone(), FLEETS).try_get_matches_from(arguments);
+    let parsed = hide_settings(command.clone(), FLEETS).try_get_matches_from(arguments);
     // What cannot be parsed ends in help or an error, for which any word may name a fleet.
-    let named = parsed.map_or_else(|_| mentioned(arguments), |matches| in_use(&matches));
+    let named = parsed.map_or_else(|_| mentioned(arguments), |matches| fleets_of(&matches));
     let is_named = |fleet: &dyn Fleet| named.iter().any(|named| named.name() == fleet.name());
     let others: Vec<_> = FLEETS.iter().copied().filter(|fleet| !is_named(*fleet)).collect();
-    let command = without(command, &others);
+    let command = hide_settings(command, &others);
     if others.is_empty() { command } else { each(command, with_hint) }
 }
 
 /// Returns the fleets that a parsed command line is about.
-fn in_use(matches: &ArgMatches) -> Vec<&'static dyn Fleet> {
+fn fleets_of(matches: &ArgMatches) -> Vec<&'static dyn Fleet> {
     match matches.subcommand() {
         Some(("up", matches)) => {
             let named = matches.get_many::<&'static dyn Fleet>("fleets");
@@ -44,7 +44,7 @@ fn mentioned(arguments: &[OsString]) -> Vec<&'static dyn Fleet> {
 }
 
 /// Hides the settings of `fleets`, and takes any value for them and none from the environment.
-fn without(command: Command, fleets: &[&'static dyn Fleet]) -> Command {
+fn hide_settings(command: Command, fleets: &[&'static dyn Fleet]) -> Command {
     let settings = fleets.iter().map(|fleet| (fleet.settings().augment)(Command::new("settings")));
     let names: Vec<String> = settings.flat_map(|command| ids(&command).collect::<Vec<_>>()).collect();
     each(command, |command| {
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_setting_of_a_fleet_that_is_not_named_is_taken() {
+    fn a_setting_of_an_unnamed_fleet_is_accepted() {
         let arguments: Vec<OsString> = ["stint", "up", "--sample-place", "here"].map(Into::into).to_vec();
         assert!(of_named_fleets(Cli::command(), &arguments).try_get_matches_from(arguments).is_ok());
     }

@@ -67,7 +67,7 @@ pub fn main() -> ExitCode {
 
 async fn run(cli: Cli, output: Output) -> ExitCode {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    if let Err(error) = telemetry::start(&cli.log, cli.exports(), &clock, output.log_writer()) {
+    if let Err(error) = telemetry::start(&cli.log, cli.telemetry_settings(), &clock, output.log_writer()) {
         output.error(&anyhow::anyhow!(error));
         return ExitCode::from(2);
     }

@@ -97,14 +97,14 @@ mod tests {
     }
 
     #[test]
-    fn lengths_have_two_units_at_most() {
+    fn durations_have_two_units_at_most() {
         let lengths =
             [0, 12, 185, 7_200, 7_260, 90_000, 86_400].map(|seconds| format_duration(Duration::from_secs(seconds)));
         assert_eq!(lengths, ["0 s", "12 s", "3 min 5 s", "2 h", "2 h 1 min", "1 d 1 h", "1 d"]);
     }
 
     #[test]
-    fn moments_are_read_in_every_form() {
+    fn times_are_parsed_in_every_form() {
         let now = at("2026-11-20T10:00:00Z");
         assert_eq!(TimeArgument::parse("2026-11-20T15:00:00Z").unwrap().instant(now), Some(at("2026-11-20T15:00:00Z")));
         assert!(matches!(TimeArgument::parse("2026-11-20 15:00").unwrap(), TimeArgument::Local(_)));
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn lengths_are_read_with_units() {
+    fn durations_are_parsed_with_units() {
         assert_eq!(parse_duration("2h 30m"), Ok(Duration::from_secs(9_000)));
         assert_eq!(parse_duration("1d"), Ok(Duration::from_secs(86_400)));
         assert!(parse_duration("90").is_err());

@@ -6,11 +6,11 @@ use rusqlite::{Error, ErrorCode};
 use stint_core::ports::PortError;
 
 /// The remedy for a file with damaged pages.
-const DAMAGED: &str = "the file is damaged: stop what runs here, then run `stint check --repair`, or go back to a backup \
-                       with `stint restore`";
+const DAMAGED: &str = "the file is damaged: stop what runs here, then run `stint check --repair`, or restore a backup with \
+                       `stint restore`";
 
 /// The remedy for a file whose first page is damaged, so that its tables cannot be found.
-const NO_DATABASE: &str = "this is not a database file, or its beginning is damaged: go back to a backup with `stint \
+const NO_DATABASE: &str = "this is not a database file, or its beginning is damaged: restore a backup with `stint \
                            restore`, or move the file away";
 
 /// Returns what to do about the file, if `error` is about damage.

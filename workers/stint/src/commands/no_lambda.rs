@@ -5,7 +5,7 @@ use anyhow::bail;
 use crate::built::built_without_cloud;
 use crate::context::Context;
 
-pub(crate) const HELP: &str = "This program was built without AWS, and so without this.";
+pub(crate) const HELP: &str = "This program was built without AWS, so it cannot run as a Lambda function.";
 
 /// Says what is missing.
 pub(crate) async fn run(_: &Context) -> anyhow::Result<()> {

@@ -114,7 +114,7 @@ impl<K: CommandKind> PerFleet<K> {
     }
 
     /// Returns the command that `matches` selects, if they name a fleet that supports it.
-    pub(crate) fn named(matches: &ArgMatches) -> Option<PerFleet<K>> {
+    pub(crate) fn from_subcommand(matches: &ArgMatches) -> Option<PerFleet<K>> {
         let (name, matches) = matches.subcommand()?;
         let (fleet, erased) = fleets::<K>().find(|(fleet, _)| K::names(*fleet).0 == name)?;
         Some(PerFleet { fleet, erased, matches: matches.clone(), kind: PhantomData })
@@ -162,7 +162,7 @@ impl<K: CommandKind> FromArgMatches for PerFleet<K> {
             let (fleet, erased) = default::<K>().ok_or_else(missing)?;
             Ok(PerFleet { fleet, erased, matches: matches.clone(), kind: PhantomData })
         };
-        PerFleet::named(matches).map_or_else(unnamed, Ok)
+        PerFleet::from_subcommand(matches).map_or_else(unnamed, Ok)
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {

@@ -87,7 +87,7 @@ async fn invoke(
             context.output.line(STOPPING_MESSAGE);
             stop.set();
             let outcome = drain(invocation, context).await;
-            outcome.context("stopped while work was under way; what was held for it ends by itself")
+            outcome.context("stopped before the work was finished; its holds expire by themselves")
         }
     }
 }

@@ -23,7 +23,7 @@ impl Selection {
         let fleets = fleets(named, &backends);
         ensure!(
             context.is_installed(needs(&fleets).ports)?,
-            "there is nothing of Stint in {}: begin with {}, or name another folder with --home or STINT_HOME",
+            "{} is not a Stint folder: start with {}, or select another folder with --home or STINT_HOME",
             context.home.display(),
             setup_commands(&fleets)
         );

@@ -46,7 +46,7 @@ async fn read(arguments: &Arguments, context: &Context) -> anyhow::Result<(Statu
     let is_installed = context.is_installed(needs.ports)?;
     ensure!(
         context.home.is_dir() || is_installed,
-        "there is no folder {}: begin with {}, or name another folder with --home or STINT_HOME",
+        "there is no folder {}: start with {}, or select another folder with --home or STINT_HOME",
         context.home.display(),
         setup_commands(&selected)
     );
@@ -58,7 +58,7 @@ async fn read(arguments: &Arguments, context: &Context) -> anyhow::Result<(Statu
         let status = fleet.status(&settings, backends.as_ref(), now).await?;
         ensure!(
             status.is_some() || arguments.fleets.is_empty(),
-            "{} was never started here: begin with {}",
+            "{} was never started here; start with {}",
             fleet.name(),
             fleet.setup_commands()
         );

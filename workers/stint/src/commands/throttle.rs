@@ -31,9 +31,9 @@ enum Action {
     /// Set how many invocations of a worker may run at once.
     Set(Set),
     /// Start no more invocations of a worker until it is resumed.
-    Pause(Named),
+    Pause(WorkerArgument),
     /// End a pause.
-    Resume(Named),
+    Resume(WorkerArgument),
 }
 
 #[derive(clap::Args)]
@@ -55,7 +55,7 @@ struct Set {
 }
 
 #[derive(clap::Args)]
-struct Named {
+struct WorkerArgument {
     /// The worker.
     #[arg(value_name = "FLEET/WORKER", value_parser = parse_worker)]
     worker: FleetWorker,
@@ -91,8 +91,7 @@ fn examples() -> String {
 
 fn set_help() -> String {
     format!(
-        "Example:\n  {}\n\nA fleet that spends points sets the number of the worker that spends them itself, as points \
-         come and go; to hold it back for good, set the fleet's own limit or pause it.",
+        "Example:\n  {}\n\nA fleet that spends points adjusts the concurrency of the worker that spends them to the points that are left; to limit it permanently, set the fleet's own limit or pause it.",
         set_example()
     )
 }
@@ -115,12 +114,12 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
             }
             print_changed(worker, &*throttle, context).await
         }
-        Some(Action::Pause(Named { worker })) => {
+        Some(Action::Pause(WorkerArgument { worker })) => {
             let throttle = throttle(worker, context).await?;
             throttle.pause(&worker.spec.id()).await?;
             print_changed(worker, &*throttle, context).await
         }
-        Some(Action::Resume(Named { worker })) => {
+        Some(Action::Resume(WorkerArgument { worker })) => {
             let throttle = throttle(worker, context).await?;
             throttle.resume(&worker.spec.id()).await?;
             print_changed(worker, &*throttle, context).await
@@ -180,9 +179,9 @@ async fn print_changed(worker: FleetWorker, throttle: &dyn Throttle, context: &C
     context.output.result(&worker_throttle, |worker_throttle| {
         let (id, ThrottleView { effective, paused, .. }) = (worker_throttle.id(), &worker_throttle.view);
         if *paused {
-            return format!("{id} is paused; end it with `stint throttle resume {}`\n", worker.short_name());
+            return format!("{id} is paused; resume it with `stint throttle resume {}`\n", worker.short_name());
         }
-        format!("{id} runs {effective} at once\n")
+        format!("{id}: concurrency {effective}\n")
     })
 }
 
@@ -202,7 +201,7 @@ mod tests {
         let context = Context { home: home.path().into(), output: Output::new(true), clock: Arc::new(SystemClock) };
         let worker = parse_worker("smp/sampler").unwrap();
         run(Arguments { action: Some(Action::Set(Set { worker, concurrency: 5 })) }, &context).await.unwrap();
-        run(Arguments { action: Some(Action::Pause(Named { worker })) }, &context).await.unwrap();
+        run(Arguments { action: Some(Action::Pause(WorkerArgument { worker })) }, &context).await.unwrap();
         let held = throttle(worker, &context).await.unwrap().read(&worker.spec.id()).await.unwrap();
         assert_eq!((held.limit, held.paused), (Some(5), true));
         let of_another_fleet = WorkerId::read("elsewhere", worker.spec.name);

@@ -4,7 +4,7 @@ use anyhow::ensure;
 use stint_core::worker::StopSignal;
 use stint_host::Totals;
 
-use super::upkeep::check_after_a_kill;
+use super::upkeep::check_after_unclean_stop;
 use crate::context::Context;
 use crate::fleets::fleet::Fleet;
 use crate::fleets::settings::{FleetSettings, UnparsedSettings};
@@ -37,7 +37,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     let requested = if arguments.fleets.is_empty() { FLEETS } else { &arguments.fleets };
     let settings = &arguments.settings.parse(&settings_of(requested))?;
     let fleets = runnable(&arguments.fleets, settings)?;
-    check_after_a_kill(context)?;
+    check_after_unclean_stop(context)?;
     let needs = BackendNeeds::of_all(fleets.iter().map(|fleet| fleet.needs()));
     let backends = context.backends(&arguments.backends, needs).await?;
     let opened = fleets.into_iter().map(|fleet| OpenFleet::new(fleet, settings, &backends)).collect();

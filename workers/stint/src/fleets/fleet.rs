@@ -117,7 +117,7 @@ pub(crate) trait Fleet: Send + Sync {
     }
 
     /// Imports and exports the fleet's collections.
-    fn collections(&self) -> Option<Collections> {
+    fn collections(&self) -> Option<CollectionCommands> {
         None
     }
 
@@ -167,7 +167,7 @@ impl ErasedCommand {
 
 /// How the collections of a fleet are imported and exported.
 #[derive(Clone, Copy)]
-pub(crate) struct Collections {
+pub(crate) struct CollectionCommands {
     /// Reads documents from a file.
     pub(crate) import: ErasedCommand,
     /// Writes documents to a file.

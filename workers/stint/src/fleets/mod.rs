@@ -55,7 +55,7 @@ pub(crate) fn parse_fleet(name: &str) -> Result<&'static dyn Fleet, String> {
     find_fleet(name).ok_or_else(|| {
         not_built(name).unwrap_or_else(|| {
             let names = FLEETS.iter().map(|fleet| fleet.name()).collect::<Vec<_>>().join(", ");
-            format!("there is no fleet '{name}'; those that work today are {names}")
+            format!("there is no fleet '{name}'; the available fleets are {names}")
         })
     })
 }
@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn queues_are_known_by_their_names_alone_and_workers_in_their_fleet() {
+    fn names_of_queues_are_unique_and_those_of_workers_in_their_fleet() {
         let queues = all_workers().filter_map(|worker| worker.spec.queue()).map(|queue| queue.queue.to_owned());
         let workers = all_workers().map(|worker| worker.spec.id().to_string());
         for names in [workers.collect::<Vec<String>>(), queues.collect()] {

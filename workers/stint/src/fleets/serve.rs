@@ -10,8 +10,7 @@ use tokio::net::TcpListener;
 use crate::context::Context;
 
 /// The help text that all stand-ins share.
-pub(super) const HELP: &str = "It listens on loopback only, and prints the settings that point a fleet at it. What it has \
-                               counted, refused and served is at /standin/books.";
+pub(super) const HELP: &str = "It listens on loopback only, and prints the settings that point a fleet at it. Its counters are at /standin/books.";
 
 /// Listens on `port`, prints `address` applied to the port in use, and serves `upstream` until Ctrl-C.
 pub(super) async fn serve<A: Serialize>(

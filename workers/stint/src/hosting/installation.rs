@@ -53,8 +53,7 @@ impl<'a> Installation<'a> {
         }
         ensure!(
             backends.is_hosted_here(),
-            "a fleet that runs here keeps its schedules and throttles here: set STINT_WAKEUPS=sqlite and \
-             STINT_THROTTLE=sqlite beside STINT_PROFILE=aws, or let Lambda run it"
+            "a fleet that runs on this machine keeps its schedules and throttles here: set STINT_WAKEUPS=sqlite and STINT_THROTTLE=sqlite in addition to STINT_PROFILE=aws, or let Lambda run it"
         );
         let (mut registry, mut queues) = (Registry::new(), BTreeMap::new());
         for OpenFleet { fleet, builder } in &opened {

@@ -88,9 +88,9 @@ async fn wait_for_end(
 /// Returns why the host ended without being told to. Nothing feeds the workers then.
 fn host_failure(ended: Option<Result<(), JoinError>>) -> anyhow::Error {
     match ended {
-        Some(Err(error)) => anyhow!("a part of the host has failed, and all of it is stopped: {error}"),
+        Some(Err(error)) => anyhow!("a host task failed, so the host is stopping: {error}"),
         Some(Ok(())) | None => {
-            anyhow!("a part of the host has ended by itself, and all of it is stopped; the log says why")
+            anyhow!("a host task ended unexpectedly, so the host is stopping; see the log")
         }
     }
 }
@@ -100,7 +100,9 @@ async fn drain_loops(loops: &mut JoinSet<()>, context: &Context) -> bool {
     let all = Box::pin(async { while loops.join_next().await.is_some() {} });
     let done = drain(all, context).await.is_some();
     if !done {
-        context.output.line("stopped while work was under way; its messages come back when their visibility times out");
+        context
+            .output
+            .line("stopped before all work was finished; unfinished messages return after their visibility time-out");
     }
     done
 }
@@ -115,7 +117,7 @@ mod tests {
     use crate::output::Output;
 
     #[tokio::test]
-    async fn a_host_that_has_lost_a_part_is_stopped() {
+    async fn a_failed_task_stops_the_host() {
         let context = Context { home: "home".into(), output: Output::new(true), clock: Arc::new(SystemClock) };
         let over = async |mut loops: JoinSet<()>| {
             let ended = wait_for_end(std::future::pending(), &mut loops, &context).await;
@@ -124,9 +126,9 @@ mod tests {
         let mut loops: JoinSet<()> = [std::future::pending::<()>()].into_iter().collect();
         loops.spawn(async { panic!("a worker is broken") });
         let error = over(loops).await;
-        assert!(error.contains("all of it is stopped: task") && error.contains("a worker is broken"), "{error}");
+        assert!(error.contains("the host is stopping: task") && error.contains("a worker is broken"), "{error}");
         let mut loops: JoinSet<()> = [std::future::pending::<()>()].into_iter().collect();
         loops.spawn(async {});
-        assert!(over(loops).await.starts_with("a part of the host has ended by itself"));
+        assert!(over(loops).await.starts_with("a host task ended unexpectedly"));
     }
 }

@@ -12,7 +12,7 @@ use crate::context::Context;
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Printed when the signal arrives.
-pub(crate) const STOPPING_MESSAGE: &str = "stopping: what is under way is finished first";
+pub(crate) const STOPPING_MESSAGE: &str = "stopping: finishing the work in progress";
 
 /// Completes at Ctrl-C or SIGTERM.
 pub(crate) async fn wait_for_signal() -> anyhow::Result<()> {

@@ -71,7 +71,7 @@ pub(super) async fn watch(
         match observe_all(running, now, until_drained).await {
             Ok(work) => {
                 if failing_since.take().is_some() {
-                    tracing::warn!("the fleet can be observed at again");
+                    tracing::warn!("the stores can be read again");
                 }
                 done_since = (!matches!(work, WorkState::Working)).then(|| done_since.unwrap_or(now));
                 if until_drained && done_since.is_some_and(|since| between(since, now) >= interval.settle) {
@@ -81,13 +81,13 @@ pub(super) async fn watch(
             }
             Err(error) => {
                 if failing_since.is_none() {
-                    tracing::warn!("cannot look at the fleet, which goes on: {error:#}");
+                    tracing::warn!("cannot read the stores; the fleet continues: {error:#}");
                 }
                 done_since = None;
                 if until_drained && between(*failing_since.get_or_insert(now), now) >= MAX_FAILURE_TIME {
                     let minutes = MAX_FAILURE_TIME.as_secs() / 60;
                     return Err(error).context(format!(
-                        "the fleet could not be observed at for {minutes} minutes, so it is not known whether all is done"
+                        "the stores could not be read for {minutes} minutes, so it is unknown whether all work is done"
                     ));
                 }
             }
@@ -128,7 +128,7 @@ impl WorkState {
 
     fn into_result(self) -> anyhow::Result<()> {
         if let WorkState::Stopped(reason) = self {
-            bail!("it stopped with work left: {reason}");
+            bail!("it stopped before all work was done: {reason}");
         }
         Ok(())
     }
@@ -195,7 +195,7 @@ mod tests {
     fn a_wait_for_the_end_fails_when_the_stores_cannot_be_read() {
         let (ended, seconds) = ended(&[&[Ok(WorkState::Done)], &[Ok(WorkState::Working), Err("no primary")]]);
         let expected =
-            "the fleet could not be observed at for 5 minutes, so it is not known whether all is done: no primary";
+            "the stores could not be read for 5 minutes, so it is unknown whether all work is done: no primary";
         assert_eq!(ended, Err(expected.to_owned()));
         assert_eq!(seconds, 301);
     }
@@ -213,7 +213,7 @@ mod tests {
     fn a_stopped_fleet_is_not_done() {
         let stopped = || Ok(WorkState::Stopped("the client is locked out".to_owned()));
         let (first, second) = ([stopped()], [Ok(WorkState::Working), Ok(WorkState::Working), Ok(WorkState::Done)]);
-        let expected = Err("it stopped with work left: the client is locked out".to_owned());
+        let expected = Err("it stopped before all work was done: the client is locked out".to_owned());
         assert_eq!(ended(&[&first, &second]), (expected, 2));
     }
 }

@@ -14,7 +14,7 @@ use crate::time_format::format_time;
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct BreakerView {
     pub(crate) upstream: &'static str,
-    pub(crate) state: Health,
+    pub(crate) state: BreakerState,
     /// When it went down.
     pub(crate) since: Option<Timestamp>,
     /// Why the last call to it failed.
@@ -30,7 +30,7 @@ pub(crate) struct BreakerView {
 /// Whether calls are permitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Health {
+pub(crate) enum BreakerState {
     Up,
     Down,
     /// A probe succeeded, and one call at a time is permitted.
@@ -54,10 +54,10 @@ impl BreakerView {
 
     fn new(upstream: &'static str, circuit: &Circuit) -> BreakerView {
         let (state, next_probe) = match &circuit.state {
-            CircuitState::Closed(_) => (Health::Up, None),
-            CircuitState::HalfOpen { .. } => (Health::Returning, None),
+            CircuitState::Closed(_) => (BreakerState::Up, None),
+            CircuitState::HalfOpen { .. } => (BreakerState::Returning, None),
             CircuitState::Open { probe_at: at, .. } | CircuitState::Probing { until: at, .. } => {
-                (Health::Down, Some(*at))
+                (BreakerState::Down, Some(*at))
             }
         };
         let outage = circuit.outage();
@@ -77,8 +77,8 @@ impl BreakerView {
         let (Some(since), Some(reason)) = (self.since, &self.reason) else { return "up".to_owned() };
         let (since, reason) = (format_time(since, now), one_line(reason));
         match self.next_probe {
-            Some(at) => format!("DOWN since {since}, asked again {}: {reason}", format_time(at, now)),
-            None => format!("answers again, and one call at a time goes; it was down since {since}: {reason}"),
+            Some(at) => format!("DOWN since {since}, next probe {}: {reason}", format_time(at, now)),
+            None => format!("recovering, one call at a time; it was down since {since}: {reason}"),
         }
     }
 
@@ -86,11 +86,7 @@ impl BreakerView {
     pub(crate) fn wait(&self, now: Timestamp) -> Option<String> {
         let at = self.next_probe?;
         let since = self.since.map(|since| format_time(since, now)).unwrap_or_default();
-        Some(format!(
-            "waits for {}, which is down since {since}; it is asked again {}",
-            self.upstream,
-            format_time(at, now)
-        ))
+        Some(format!("waits for {}, which is down since {since}; next probe {}", self.upstream, format_time(at, now)))
     }
 }
 

@@ -206,7 +206,7 @@ impl Backends {
 
     /// Returns the adapters on the folder.
     pub(crate) fn embedded(&self) -> anyhow::Result<&Embedded> {
-        self.embedded.as_ref().context("nothing is kept in STINT_HOME")
+        self.embedded.as_ref().context("no port uses STINT_HOME")
     }
 
     /// Returns whether the queues are shared with processes outside this folder.
@@ -220,11 +220,11 @@ impl Backends {
     }
 
     fn aws(&self) -> anyhow::Result<&Aws> {
-        self.aws.as_ref().context("no account of AWS is connected")
+        self.aws.as_ref().context("AWS is not connected")
     }
 
     pub(super) fn mongo(&self) -> anyhow::Result<&Mongo> {
-        self.mongo.as_ref().context("no MongoDB is connected")
+        self.mongo.as_ref().context("MongoDB is not connected")
     }
 }
 

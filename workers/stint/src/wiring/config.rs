@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn a_setting_of_its_own_wins_over_the_profile() {
+    fn a_single_setting_overrides_the_profile() {
         assert_eq!(settings(&[]).choice(), BackendChoice::LOCAL);
         let mixed = settings(&["--profile", "aws", "--queues", "sqlite"]).choice();
         assert_eq!(mixed, BackendChoice { queues: QueueBackend::Sqlite, ..BackendChoice::AWS });
@@ -302,7 +302,7 @@ mod tests {
         let without = |what, feature| {
             Err(format!(
                 "this program was built without {what}: build it with --features {feature}, or with --features cloud for \
-                 every backend in the cloud"
+                 every cloud backend"
             ))
         };
         assert_eq!(check(BackendChoice::AWS, false, false), without("AWS", "aws"));
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_choice_needs_is_asked_for_by_name() {
+    fn missing_settings_of_a_choice_are_named() {
         let missing = |arguments: &[&str], later: &[&str]| settings(arguments).check(ALL, later).unwrap_err();
         assert!(missing(&["--key-pool", "mongo"], &[]).starts_with("MONGODB_URI is not set: "));
         assert!(missing(&["--throttle", "lambda"], &["MONGODB_URI"]).starts_with("STINT_AWS_FUNCTION is not set: "));

@@ -40,7 +40,7 @@ impl Hosts {
         let beats = async {
             loop {
                 if let Err(error) = hosts.heartbeat(&host, self.clock.now()).await {
-                    tracing::warn!(%error, "other commands cannot see that this one runs: {error}");
+                    tracing::warn!(%error, "cannot record that this process runs: {error}");
                 }
                 self.clock.sleep(HEARTBEAT).await;
             }
@@ -50,7 +50,7 @@ impl Hosts {
             Either::Right((never, _)) => never,
         };
         if let Err(error) = hosts.remove(&host).await {
-            tracing::warn!(%error, "other commands may believe for a while that this one runs: {error}");
+            tracing::warn!(%error, "cannot remove the record that this process runs; it expires by itself: {error}");
         }
         done
     }

@@ -9,5 +9,5 @@ use super::backends::Backends;
 use crate::built::built_without;
 
 pub(crate) fn steering(_: &Backends) -> anyhow::Result<Arc<dyn Throttle>> {
-    bail!(built_without("throttles of functions that MongoDB remembers", "cloud"))
+    bail!(built_without("Lambda throttles with their state in MongoDB", "cloud"))
 }

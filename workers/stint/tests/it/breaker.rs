@@ -3,8 +3,8 @@
 use stint_warcraftlogs::client::UPSTREAM;
 use stint_warcraftlogs::discovery::SITE;
 
+use crate::home_fixture::{HomeFixture, block_on};
 use crate::program::Program;
-use crate::world::{World, block_on};
 
 /// Returns a folder whose API has been down for a minute.
 fn in_an_outage() -> Program {
@@ -14,11 +14,11 @@ fn in_an_outage() -> Program {
 /// Returns the program's folder, in which `upstream` has been down for a minute.
 fn in_an_outage_of(upstream: &str, program: Program) -> Program {
     block_on(async {
-        let world = World::open(&program.home());
-        world.players().await;
-        world.keys().await;
-        world.schedules().await;
-        world.outage(upstream).await;
+        let fixture = HomeFixture::open(&program.home());
+        fixture.players().await;
+        fixture.keys().await;
+        fixture.schedules().await;
+        fixture.outage(upstream).await;
     });
     program
 }
@@ -31,7 +31,7 @@ fn status_has_a_row_for_each_upstream_and_says_what_waits_for_it() {
     assert!(row.contains("warcraftlogs-api: DOWN since ") && row.contains("a challenge for humans"), "{text}");
     assert!(text.contains("warcraftlogs-site: up"), "{text}");
     assert!(text.contains("waits for warcraftlogs-api, which is down since "), "{text}");
-    assert!(text.contains("warcraftlogs-api refuses this installation"), "{text}");
+    assert!(text.contains("warcraftlogs-api rejects this installation"), "{text}");
     let fleet = &program.json(&["status"])["fleets"][0];
     let upstream = &fleet["upstreams"][0];
     assert_eq!((&upstream["upstream"], &upstream["state"]), (&UPSTREAM.into(), &"down".into()));
@@ -71,7 +71,7 @@ fn discovery_waits_for_its_source_and_for_what_shares_a_host_with_it() {
         (SITE, of_reports(), &vec![]),
     ] {
         let program = in_an_outage_of(upstream, program);
-        block_on(async { World::open(&program.home()).rules().await });
+        block_on(async { HomeFixture::open(&program.home()).rules().await });
         assert_eq!(&waiting(&program), expected, "{upstream}");
         let status = program.json(&["status"]);
         let says = status["fleets"][0]["workers"][0]["says"].as_str().unwrap();
@@ -83,7 +83,7 @@ fn discovery_waits_for_its_source_and_for_what_shares_a_host_with_it() {
 #[test]
 fn a_key_that_is_resumed_lets_the_api_be_asked_at_once() {
     let program = in_an_outage();
-    let is_due = || block_on(async { World::open(&program.home()).is_probe_due(UPSTREAM).await });
+    let is_due = || block_on(async { HomeFixture::open(&program.home()).is_probe_due(UPSTREAM).await });
     assert!(!is_due());
     let keys = program.json(&["wcl", "keys"]);
     program.succeed(&["wcl", "keys", "resume", keys["keys"][0]["key"].as_str().unwrap()]);

@@ -1,7 +1,7 @@
 //! Tests of `stint data`: import, export, and import again.
 
+use crate::home_fixture::{HomeFixture, PLAYER, block_on};
 use crate::program::{Program, text};
-use crate::world::{PLAYER, World, block_on};
 
 /// Documents as `mongoexport` writes them, canonical and relaxed, one with a date and one with the original's float
 /// seconds.
@@ -45,7 +45,7 @@ fn rules_move_with_both_forms_of_the_last_run() {
 }
 
 #[test]
-fn a_rule_moves_with_what_nobody_here_reads() {
+fn a_rule_moves_with_its_unknown_fields() {
     let rule = r#"{"_id":{"$oid":"638190fc00bc58421e002c83"},"raid":26,"difficulty":3,"startPage":1,"endPage":600,"partition":2,"size":20,"metric":"hps","region":"EU","server":"tarren-mill","guild":"Écho","bytes":{"$binary":{"base64":"AA==","subType":"00"}},"note":{"by":["me",1.5]},"since":{"$date":{"$numberLong":"5"}}}
 "#;
     assert_eq!(round_trip("discovery_schedules", rule), rule);
@@ -79,7 +79,7 @@ fn dropped_players_move() {
 }
 
 #[test]
-fn an_array_and_standard_input_are_read_too() {
+fn an_array_and_standard_input_are_read() {
     let program = Program::new();
     let array = format!("[{}]\n", DISCOVERS.trim().replace('\n', ",\n"));
     let ran = program.run_with_input(&["data", "import", "wcl", "discovers", "-"], &array);
@@ -107,7 +107,7 @@ fn bad_documents_name_the_field() {
         ("discovers", r#"{"_id":12,"raids":{"26":[3]}}"#, "unknown field `raids`"),
         ("discovers", r#"{"_id":0,"raidsToScrap":{"26":[3]}}"#, "field _id: 0 is not a player's id"),
         ("discovers", r#"{"_id":12"#, "the document does not end on its line"),
-        ("discovers", "[1]", "no document"),
+        ("discovers", "[1]", "other than a document"),
         ("discovers", "12", "a document is one JSON object"),
         ("players", &PLAYER.replace("95.3", "195.3"), "field raids.26.4: 195.3 is not a percentile"),
         ("players", &PLAYER.replace("\"EU\"", "\"\""), "field region: is empty"),
@@ -153,7 +153,7 @@ fn an_export_replaces_a_file_only_when_forced() {
 }
 
 #[test]
-fn of_a_player_that_is_stored_the_newer_counts_unless_it_is_overwritten() {
+fn the_newer_of_two_players_is_kept_unless_it_is_overwritten() {
     let program = Program::new();
     let newer = program.write("newer.jsonl", PLAYER);
     let older = PLAYER.replace("2026-11-20T", "2026-11-19T").replace("91.2", "11.2").replace("Ånn", "Old");
@@ -184,7 +184,7 @@ fn of_a_player_that_is_stored_the_newer_counts_unless_it_is_overwritten() {
 }
 
 #[test]
-fn fields_that_are_not_known_are_told_and_counted() {
+fn unknown_fields_are_reported_and_counted() {
     let program = Program::new();
     let with_guild = PLAYER
         .replace("\"classId\"", "\"guild\":{\"name\":\"Night\"},\"classId\"")
@@ -192,11 +192,7 @@ fn fields_that_are_not_known_are_told_and_counted() {
     let source = program.write("in.jsonl", &with_guild);
     for options in [&["--dry-run", "--json"][..], &["--json"]] {
         let ran = program.run(&[&["data", "import", "wcl", "players", text(&source)], options].concat());
-        assert!(
-            ran.stderr.contains("warning: field guild is not known here and was left out: 1 document"),
-            "{}",
-            ran.stderr
-        );
+        assert!(ran.stderr.contains("warning: unknown field guild was left out: 1 document"), "{}", ran.stderr);
         let json: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
         assert_eq!(json["unknown_fields"], serde_json::json!({"guild": 1, "raids.*.*.encounters.*.rank": 1}));
     }
@@ -205,7 +201,7 @@ fn fields_that_are_not_known_are_told_and_counted() {
 /// If the fleet was started, imported documents are processed at once, and imported players are written into the
 /// databases.
 #[test]
-fn an_import_wakes_the_worker_that_has_something_to_do() {
+fn an_import_wakes_the_worker_that_has_work() {
     for (collection, documents, worker) in [
         ("discovery_schedules", RULES, Some("discover")),
         ("discovers", DISCOVERS, Some("aggregator")),
@@ -213,13 +209,13 @@ fn an_import_wakes_the_worker_that_has_something_to_do() {
         ("dropped", DROPPED, None),
     ] {
         let program = Program::new();
-        block_on(async { World::open(&program.home()).schedules().await });
-        let before = block_on(async { World::open(&program.home()).woken().await });
+        block_on(async { HomeFixture::open(&program.home()).schedules().await });
+        let before = block_on(async { HomeFixture::open(&program.home()).woken().await });
         let source = program.write("in.jsonl", documents);
         program.succeed(&["data", "import", "wcl", collection, text(&source)]);
         let (woken, reached) = block_on(async {
-            let world = World::open(&program.home());
-            (world.woken().await, world.reached().await)
+            let fixture = HomeFixture::open(&program.home());
+            (fixture.woken().await, fixture.reached().await)
         });
         let new: Vec<&str> = woken.iter().filter(|worker| !before.contains(worker)).map(String::as_str).collect();
         assert_eq!(new, Vec::from_iter(worker), "{collection}");
@@ -228,11 +224,11 @@ fn an_import_wakes_the_worker_that_has_something_to_do() {
 }
 
 #[test]
-fn what_is_often_wrong_is_named_with_its_remedy() {
+fn common_mistakes_are_named_with_their_remedies() {
     let player_of = |id: &str| PLAYER.replace("57147396", id);
     for (collection, document, expected) in [
-        ("players", PLAYER.replace("\"EU\"", "\"eu\""), "field region: 'eu' is to be written EU"),
-        ("players", PLAYER.replace("\"EU\"", "\"Mars\""), "field region: 'Mars' is none of US, EU, KR, TW, CN"),
+        ("players", PLAYER.replace("\"EU\"", "\"eu\""), "field region: write EU instead of 'eu'"),
+        ("players", PLAYER.replace("\"EU\"", "\"Mars\""), "field region: 'Mars' is not one of US, EU, KR, TW, CN"),
         (
             "players",
             "_id,name,region\n7,Ann,EU\n".to_owned(),
@@ -265,7 +261,11 @@ fn players_of_the_original_are_converted() {
     let import = ["data", "import", "wcl", "players", text(&source), "--from", "raidlogs"];
     let ask = |options: &[&str]| {
         let ran = program.run(&[&import[..], &["--json"], options].concat());
-        assert!(ran.stderr.contains("warning: field raids.*.averagePerformance is not known here"), "{}", ran.stderr);
+        assert!(
+            ran.stderr.contains("warning: unknown field raids.*.averagePerformance was left out"),
+            "{}",
+            ran.stderr
+        );
         serde_json::from_str::<serde_json::Value>(&ran.stdout).unwrap()
     };
     let json = ask(&["--dry-run"]);

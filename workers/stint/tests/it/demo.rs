@@ -10,7 +10,7 @@ use stint_core::clock::Clock;
 use stint_embedded::{Embedded, Mode};
 use stint_host::SystemClock;
 
-use crate::lambda_stage::run as run_async;
+use crate::lambda_fleet::run as run_async;
 use crate::up::Up;
 
 fn stint(folder: &Path) -> Command {
@@ -142,7 +142,7 @@ fn other_commands_see_that_a_demo_runs_its_fleet() {
 }
 
 #[test]
-fn an_unknown_fleet_and_a_foreign_folder_are_said() {
+fn an_unknown_fleet_and_a_foreign_folder_are_errors() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("precious"), "").unwrap();
     for (arguments, code, expected) in [

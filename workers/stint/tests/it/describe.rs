@@ -25,18 +25,18 @@ fn the_description_names_every_worker_queue_and_setting() {
 }
 
 #[test]
-fn the_description_in_words() {
+fn the_description_as_text() {
     let program = Program::new();
     insta::assert_snapshot!(program.redact(&program.succeed(&["describe"])));
 }
 
 #[test]
-fn the_page_of_settings_is_as_the_code_has_it() {
+fn the_page_of_settings_is_up_to_date() {
     renewed("docs/configuration.md", "markdown");
 }
 
 #[test]
-fn the_example_environment_is_as_the_code_has_it() {
+fn the_example_environment_is_up_to_date() {
     renewed(".env.example", "env");
 }
 

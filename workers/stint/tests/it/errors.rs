@@ -39,11 +39,11 @@ fn a_failure_is_one_line_on_stderr_and_one_object_with_json() {
     ] {
         let program = Program::new();
         let error = program.fail(arguments);
-        assert!(error.starts_with("error: there is nothing of Stint in [folder]/home: begin with"), "{error}");
+        assert!(error.starts_with("error: [folder]/home is not a Stint folder: start with"), "{error}");
         assert_eq!(error.lines().count(), 1, "{error}");
         let ran = program.run(&[arguments, &["--json"]].concat());
         let object: Value = serde_json::from_str(&ran.stdout).unwrap();
-        assert!(ran.code == 1 && object["error"].as_str().unwrap().starts_with("there is nothing"), "{ran:?}");
+        assert!(ran.code == 1 && object["error"].as_str().unwrap().contains("is not a Stint folder"), "{ran:?}");
         assert!(!program.home().exists(), "{arguments:?}");
     }
 }
@@ -79,7 +79,7 @@ fn a_malformed_setting_is_named() {
 }
 
 #[test]
-fn settings_that_do_not_go_together_stop_their_own_fleet() {
+fn conflicting_settings_stop_their_own_fleet() {
     let error = |worker: &str| {
         let program = Program::new().with("WCL_VISIBILITY_SECONDS", "30").with("WCL_KEYS", "id:secret");
         program.fail(&["run", worker])
@@ -115,7 +115,7 @@ fn a_malformed_setting_of_a_fleet_stops_no_other() {
 }
 
 #[test]
-fn what_a_publication_would_stumble_over_stops_the_start() {
+fn invalid_publication_settings_stop_the_start() {
     for (variable, value, expected) in [
         ("LUA_REPOSITORY", "absent.git", "LUA_REPOSITORY: there is no git repository at absent.git; create one with"),
         ("GIT_TOKEN", "hunter 2", "GIT_TOKEN: it is empty, or has a blank or a line break in it"),
@@ -130,7 +130,7 @@ fn what_a_publication_would_stumble_over_stops_the_start() {
 }
 
 #[test]
-fn a_malformed_key_is_refused_without_being_told() {
+fn a_malformed_key_is_refused_without_being_shown() {
     for keys in ["hunter2", "good:fine,hunter2", ":hunter2", "hunter2:"] {
         for arguments in [&["status"][..], &["up"], &["run", "wcl/reviver"]] {
             let program = Program::new().with("WCL_KEYS", keys);
@@ -158,7 +158,7 @@ fn help_shows_no_secret() {
 }
 
 #[test]
-fn nothing_that_a_terminal_obeys_is_printed() {
+fn control_characters_are_never_printed() {
     let hostile = "\u{1b}]0;owned\u{7}\u{202e}gnp";
     let program = Program::new();
     let ran = program.run(&["wcl", "lookup", "databases", "EU", hostile, "realm"]);

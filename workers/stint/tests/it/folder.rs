@@ -20,7 +20,7 @@ fn files(program: &Program, folder: &str) -> BTreeSet<String> {
 const LOOKS: [&[&str]; 4] = [&["status"], &["throttle", "show"], &["queue", "list"], &["wcl", "rules", "list"]];
 
 #[test]
-fn a_worker_is_steered_without_a_file_of_its_fleet() {
+fn a_throttle_is_set_without_a_file_of_its_fleet() {
     let program = Program::new();
     program.succeed(&["throttle", "set", "wcl/rank-fetcher", "8"]);
     program.succeed(&["throttle", "pause", "poe/follower"]);
@@ -56,7 +56,7 @@ fn a_folder_of_one_fleet_has_no_file_of_another() {
         assert_eq!(files(&program, "home"), left, "{look:?}");
     }
     let error = program.fail(&["status", "poe"]);
-    assert!(error.contains("poe-stashes was never started here: begin with `stint up poe"), "{error}");
+    assert!(error.contains("poe-stashes was never started here; start with `stint up poe"), "{error}");
 }
 
 /// Its tables are files wherever its queues are.
@@ -71,7 +71,7 @@ fn an_indexer_on_aws_has_the_file_of_its_tables_and_no_other() {
 }
 
 #[test]
-fn an_earlier_versions_folder_keeps_what_its_workers_were_told() {
+fn the_folder_of_an_earlier_version_keeps_its_throttles() {
     let program = Program::new();
     std::fs::create_dir(program.home()).unwrap();
     let file = Connection::open(program.home().join("queues.db")).unwrap();

@@ -1,11 +1,11 @@
 //! Tests of `stint wcl keys`.
 
+use crate::home_fixture::{HomeFixture, block_on};
 use crate::program::{Program, filters};
-use crate::world::{World, block_on};
 
 fn prepared() -> Program {
     let program = Program::new();
-    block_on(async { World::open(&program.home()).keys().await });
+    block_on(async { HomeFixture::open(&program.home()).keys().await });
     program
 }
 
@@ -35,13 +35,13 @@ fn a_key_is_paused_and_resumed() {
 }
 
 #[test]
-fn a_key_that_the_upstream_refuses_says_so_until_it_is_resumed() {
+fn a_refused_key_is_shown_as_refused_until_it_is_resumed() {
     let program = Program::new();
     block_on(async {
-        let world = World::open(&program.home());
-        world.players().await;
-        world.keys().await;
-        world.refuse_key().await;
+        let fixture = HomeFixture::open(&program.home());
+        fixture.players().await;
+        fixture.keys().await;
+        fixture.refuse_key().await;
     });
     let listed = program.json(&["wcl", "keys"]);
     assert_eq!((&listed["keys"][0]["state"], &listed["keys"][0]["refusal"]), (&"paused".into(), &"credentials".into()));
@@ -53,12 +53,12 @@ fn a_key_that_the_upstream_refuses_says_so_until_it_is_resumed() {
     program.succeed(&["wcl", "keys", "resume", "key-1"]);
     let key = &program.json(&["wcl", "keys"])["keys"][0];
     assert_eq!((&key["state"], key.get("refusal")), (&"open".into(), None));
-    let woken = block_on(async { World::open(&program.home()).revival().await });
-    assert!(woken.is_some(), "whoever sleeps until the key's rest is over is woken");
+    let woken = block_on(async { HomeFixture::open(&program.home()).revival().await });
+    assert!(woken.is_some(), "the reviver, which waits for the end of the pause, is woken");
 }
 
 #[test]
-fn what_cannot_be_is_said() {
+fn requests_that_make_no_sense_are_errors() {
     let program = prepared();
     insta::assert_snapshot!(program.fail(&["wcl", "keys", "resume", "key-9"]), @"error: there is no key 'key-9'; there are: key-2, key-1");
     assert!(

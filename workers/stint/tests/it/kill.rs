@@ -72,7 +72,7 @@ pub(crate) fn queued(home: &Path, upstream: &Upstream) -> BTreeSet<u64> {
 }
 
 #[test]
-fn a_signal_drains_what_is_under_way() {
+fn a_signal_drains_the_work_in_progress() {
     let upstream = upstream("500");
     let folder = tempfile::tempdir().unwrap();
     let home = folder.path();
@@ -100,7 +100,7 @@ fn stored(home: &Path) -> u64 {
 }
 
 #[test]
-fn nobody_is_lost_and_nothing_overspent_however_often_it_is_killed() {
+fn no_player_is_lost_when_the_process_is_killed_repeatedly() {
     let upstream = upstream("500");
     let folder = tempfile::tempdir().unwrap();
     let home = folder.path();
@@ -125,7 +125,7 @@ fn nobody_is_lost_and_nothing_overspent_however_often_it_is_killed() {
 }
 
 #[test]
-fn a_generator_that_is_killed_again_and_again_leaves_nothing_behind_that_matters() {
+fn a_generator_that_is_killed_repeatedly_does_no_harm() {
     let upstream = upstream("300");
     let folder = tempfile::tempdir().unwrap();
     let home = folder.path();

@@ -12,32 +12,32 @@ use stint_embedded::{Embedded, Mode};
 use stint_runtime_api::{EventSourceMapping, QueueSource};
 use stint_warcraftlogs::message::QUEUE;
 
-use crate::lambda_stage::{Stage, Workers, check, check_log, clock, run, spec, tick};
+use crate::lambda_fleet::{LambdaFleet, Workers, check, check_log, clock, run, spec, tick};
 
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The time that `discover` reserves for a page, the host's margin, and two seconds for pages.
 const TWO_SECONDS_OF_PAGES: Duration = Duration::from_secs(45 + 2 + 2);
 
-/// Opens the queue in the stage's folder with the fleet's settings, and its throttle.
-fn queue(stage: &Stage) -> (Arc<dyn Queue>, Arc<dyn Throttle>) {
-    let embedded = Embedded::open(&stage.home(), Mode::Shared, clock()).unwrap();
+/// Opens the queue in the fleet's folder with the fleet's settings, and its throttle.
+fn queue(fleet: &LambdaFleet) -> (Arc<dyn Queue>, Arc<dyn Throttle>) {
+    let embedded = Embedded::open(&fleet.home(), Mode::Shared, clock()).unwrap();
     let settings = QueueSettings { visibility_timeout: Duration::from_secs(30), max_receives: 5 };
     (embedded.queue(QUEUE, settings), embedded.throttle())
 }
 
-fn source(stage: &Stage) -> QueueSource {
-    let (queue, throttle) = queue(stage);
+fn source(fleet: &LambdaFleet) -> QueueSource {
+    let (queue, throttle) = queue(fleet);
     QueueSource { queue, throttle, worker: spec("rank-fetcher") }
 }
 
 #[test]
 fn the_whole_fleet_runs_as_functions() {
-    let stage = Stage::set("120", &[]);
+    let fleet = LambdaFleet::start("120", &[]);
     run(async {
-        let workers = Workers::of(&stage);
-        let ended = stage.play(&workers, source(&stage)).await;
-        check(&stage, &ended);
+        let workers = Workers::of(&fleet);
+        let ended = fleet.run_to_databases(&workers, source(&fleet)).await;
+        check(&fleet, &ended);
         assert_eq!(ended.polled.failed_batches, 0, "{:?}: {:#?}", ended.polled, ended.log);
         assert!(ended.log.iter().any(|line| line.contains("is done with a batch")), "{:#?}", ended.log);
         workers.terminate().await;
@@ -46,13 +46,13 @@ fn the_whole_fleet_runs_as_functions() {
 
 #[test]
 fn a_throttled_batch_waits_and_a_message_that_can_never_succeed_burns_one_receive() {
-    let stage = Stage::set("50", &[]);
+    let fleet = LambdaFleet::start("50", &[]);
     run(async {
-        let (queue, _) = queue(&stage);
+        let (queue, _) = queue(&fleet);
         queue.send(&[NewMessage::new(r#"{"id": 0, "raidsToScrap": {"26": [3]}}"#)]).await.unwrap();
-        let function = stage.function(&spec("rank-fetcher"), TIMEOUT, &[]);
+        let function = fleet.function(&spec("rank-fetcher"), TIMEOUT, &[]);
         function.reserve(0);
-        let poller = EventSourceMapping::new(source(&stage), function.clone(), 5, clock());
+        let poller = EventSourceMapping::new(source(&fleet), function.clone(), 5, clock());
         let stop = StopSignal::default();
         let watched = async {
             while poller.polled().throttled == 0 {
@@ -71,18 +71,18 @@ fn a_throttled_batch_waits_and_a_message_that_can_never_succeed_burns_one_receiv
         assert_eq!((dead.len(), dead[0].receive_count), (1, 1), "{dead:?}");
         assert!(dead[0].reason.contains("id"), "{dead:?}");
         let log = function.take_log();
-        check_log(&log, stage.upstream.setting("wcl_keys"));
+        check_log(&log, fleet.upstream.setting("wcl_keys"));
         assert!(log.iter().any(|line| line.contains(&dead[0].message_id)), "{log:#?}");
     });
 }
 
 #[test]
 fn a_discovery_that_runs_out_of_time_keeps_its_progress() {
-    let stage = Stage::set("3000", &[]);
-    stage.add_rules("3");
+    let fleet = LambdaFleet::start("3000", &[]);
+    fleet.add_rules("3");
     run(async {
         let slow = [("WCL_PAGE_INTERVAL_MS", "500")];
-        let discover = stage.function(&spec("discover"), TWO_SECONDS_OF_PAGES, &slow);
+        let discover = fleet.function(&spec("discover"), TWO_SECONDS_OF_PAGES, &slow);
         let first = discover.invoke(tick("discover")).await.unwrap();
         assert_eq!((&first["finished"], first["pages"].as_u64() > Some(0)), (&Value::Bool(false), true), "{first}");
         let second = discover.invoke(tick("discover")).await.unwrap();
@@ -92,14 +92,14 @@ fn a_discovery_that_runs_out_of_time_keeps_its_progress() {
 }
 
 #[test]
-fn a_signal_ends_a_function_after_its_answer() {
-    let stage = Stage::set("3000", &[]);
-    stage.add_rules("3");
+fn a_signal_ends_a_function_after_its_response() {
+    let fleet = LambdaFleet::start("3000", &[]);
+    fleet.add_rules("3");
     run(async {
-        let discover = stage.function(&spec("discover"), Duration::from_secs(120), &[("WCL_PAGE_INTERVAL_MS", "500")]);
+        let discover = fleet.function(&spec("discover"), Duration::from_secs(120), &[("WCL_PAGE_INTERVAL_MS", "500")]);
         discover.start().await.unwrap();
         let signalled = async {
-            while !stage.stint(&["wcl", "rules", "list"]).contains("reading") {
+            while !fleet.stint(&["wcl", "rules", "list"]).contains("reading") {
                 clock().sleep(Duration::from_millis(20)).await;
             }
             discover.terminate().await;
@@ -114,11 +114,11 @@ fn a_signal_ends_a_function_after_its_answer() {
 }
 
 #[test]
-fn what_is_missing_is_named_before_the_first_event() {
-    let stage = Stage::set("50", &[]);
+fn missing_settings_are_named_before_the_first_event() {
+    let fleet = LambdaFleet::start("50", &[]);
     let said = |variables: &[(&str, &str)]| {
-        let mut command = Command::new(stage.bootstrap());
-        let output = command.env_clear().env("STINT_HOME", stage.home()).envs(variables.iter().copied()).output();
+        let mut command = Command::new(fleet.bootstrap());
+        let output = command.env_clear().env("STINT_HOME", fleet.home()).envs(variables.iter().copied()).output();
         let output = output.unwrap();
         assert_eq!(output.status.code(), Some(1));
         String::from_utf8(output.stderr).unwrap()

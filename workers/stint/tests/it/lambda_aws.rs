@@ -14,8 +14,8 @@ use stint_runtime_api::{ProcessFunction, Source};
 use stint_warcraftlogs::message::QUEUE;
 
 use crate::cloud::{Cloud, Emulator};
-use crate::lambda_stage::{Stage, Workers, check, clock, run, tick};
-use crate::unruly::Unruly;
+use crate::lambda_fleet::{LambdaFleet, Workers, check, clock, run, tick};
+use crate::unreliable_source::UnreliableSource;
 
 /// The visibility time-out of a message, except where the fleet's settings say otherwise.
 const VISIBILITY: Duration = Duration::from_secs(30);
@@ -80,8 +80,8 @@ impl Source for Mapped {
     }
 }
 
-/// Returns a stage whose functions have the settings of a deployment and read their secrets from SSM.
-fn stage(cloud: &Cloud, visibility: Duration) -> Stage {
+/// Returns a fleet whose functions have the settings of a deployment and read their secrets from SSM.
+fn lambda_fleet(cloud: &Cloud, visibility: Duration) -> LambdaFleet {
     let emulator = &cloud.emulator;
     let visibility = ("WCL_VISIBILITY_SECONDS", visibility.as_secs().to_string());
     // The operator has the address of the database. The functions read it from SSM, and the keys too.
@@ -89,25 +89,25 @@ fn stage(cloud: &Cloud, visibility: Duration) -> Stage {
     let settings = [emulator.places(), emulator.settings(), vec![visibility, operators]].concat();
     let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let secrets = ["WCL_KEYS", "MONGODB_URI"].map(|name| emulator.secret(name)).join(",");
-    Stage::set("120", &settings).with_secrets(&["WCL_KEYS", "MONGODB_URI"], &secrets)
+    LambdaFleet::start("120", &settings).with_secrets(&["WCL_KEYS", "MONGODB_URI"], &secrets)
 }
 
-async fn deploy(cloud: &Cloud, stage: &Stage, visibility: Duration) -> Mapped {
-    let mapping = cloud.emulator.deploy(stage.upstream.setting("wcl_keys"), &cloud.database).await;
+async fn deploy(cloud: &Cloud, fleet: &LambdaFleet, visibility: Duration) -> Mapped {
+    let mapping = cloud.emulator.deploy(fleet.upstream.setting("wcl_keys"), &cloud.database).await;
     Mapped::new(&cloud.emulator, mapping, visibility).await
 }
 
 #[test]
 fn the_whole_fleet_runs_as_functions_on_aws_and_mongodb() {
     let Some(cloud) = Cloud::find() else { return };
-    let stage = stage(&cloud, VISIBILITY);
+    let fleet = lambda_fleet(&cloud, VISIBILITY);
     run(async {
-        let source = deploy(&cloud, &stage, VISIBILITY).await;
-        let workers = Workers::of(&stage);
-        let ended = stage.play(&workers, source).await;
-        check(&stage, &ended);
+        let source = deploy(&cloud, &fleet, VISIBILITY).await;
+        let workers = Workers::of(&fleet);
+        let ended = fleet.run_to_databases(&workers, source).await;
+        check(&fleet, &ended);
         assert_eq!(ended.polled.failed_batches, 0, "{:?}: {:#?}", ended.polled, ended.log);
-        assert!(!stage.home().join("queues.db").exists(), "nothing is kept in files");
+        assert!(!fleet.home().join("queues.db").exists(), "nothing is kept in files");
         report_memory(&workers);
         workers.terminate().await;
     });
@@ -115,26 +115,26 @@ fn the_whole_fleet_runs_as_functions_on_aws_and_mongodb() {
 
 /// Covers everything that SQS may do to a message, and everything that Lambda may do to a function.
 #[test]
-fn nobody_is_lost_and_nothing_overspent_whatever_becomes_of_messages_and_functions() {
+fn no_player_is_lost_under_duplicate_deliveries_and_kills() {
     let Some(cloud) = Cloud::find() else { return };
-    let stage = stage(&cloud, SHORT_VISIBILITY);
+    let fleet = lambda_fleet(&cloud, SHORT_VISIBILITY);
     run(async {
-        let source = Unruly::new(deploy(&cloud, &stage, SHORT_VISIBILITY).await, SHORT_VISIBILITY, clock());
-        let workers = Workers::of(&stage);
+        let source = UnreliableSource::new(deploy(&cloud, &fleet, SHORT_VISIBILITY).await, SHORT_VISIBILITY, clock());
+        let workers = Workers::of(&fleet);
         kill_at_work(&workers.discover, tick("discover")).await;
         let kills = Cell::new(0);
-        let played = Box::pin(stage.play(&workers, &source));
+        let played = Box::pin(fleet.run_to_databases(&workers, &source));
         // A fleet that finishes early is not killed any more.
         let ended = match select(played, Box::pin(kill_again_and_again(&workers.rank_fetcher, &kills))).await {
             Either::Left((ended, _)) => ended,
             Either::Right(((), played)) => played.await,
         };
-        check(&stage, &ended);
-        assert!(kills.get() > 0, "nobody was killed at work");
+        check(&fleet, &ended);
+        assert!(kills.get() > 0, "no function was killed at work");
         assert!(ended.polled.failed_batches > 0, "{:?}", ended.polled);
         let done = source.done();
-        assert!(done.twice > 10 && done.late > 10 && done.too_late > 5 && done.out_of_order > 10, "{done:?}");
-        let dead = stage.stint(&["queue", "list", "--json"]);
+        assert!(done.twice > 10 && done.late > 10 && done.after_visibility > 5 && done.out_of_order > 10, "{done:?}");
+        let dead = fleet.stint(&["queue", "list", "--json"]);
         assert_eq!(serde_json::from_str::<Value>(&dead).unwrap()["queues"][0]["dead"], 0, "{dead}");
     });
 }
@@ -159,7 +159,7 @@ async fn kill_again_and_again(function: &ProcessFunction, kills: &Cell<u32>) {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "a figure for whoever looks; scripts/bench lambda measures")]
+#[expect(clippy::print_stderr, reason = "a figure for information; scripts/bench lambda measures")]
 fn report_memory(workers: &Workers) {
     let all = [
         ("discover", &workers.discover),

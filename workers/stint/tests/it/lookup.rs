@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use stint_warcraftlogs::lua::{DatabaseOptions, DatabaseWriter, Field};
 use stint_warcraftlogs::model::{AllStars, Player};
 
+use crate::home_fixture::PLAYER;
 use crate::program::{Program, text};
-use crate::world::PLAYER;
 
 /// Creates databases with Ånn and Bob of Tarren Mill, and Bob of Zuluhed.
 fn prepared() -> Program {
@@ -43,11 +43,11 @@ fn a_player_is_found_by_any_spelling_of_its_server() {
     assert!(error.contains("no ånn of TarrenMill") && error.contains("did you mean Ånn?"), "{error}");
     let alone = program.run(&["wcl", "lookup", "databases", "EU", "Zuluhed"]);
     assert_eq!(alone.code, 2);
-    assert!(alone.stderr.contains("name a character too, or write both as Name-Server"), "{}", alone.stderr);
+    assert!(alone.stderr.contains("or write both as Name-Server"), "{}", alone.stderr);
 }
 
 #[test]
-fn all_stars_scores_and_keystones_are_shown_where_a_database_says_them() {
+fn all_stars_scores_and_keystones_are_shown_where_a_database_has_them() {
     let program = Program::new();
     let mut player: Player = serde_json::from_str(PLAYER).unwrap();
     let stars = AllStars { spec: Some("Fire".into()), points: 910.852, rank: Some(1326), ..AllStars::default() };
@@ -73,7 +73,7 @@ fn all_stars_scores_and_keystones_are_shown_where_a_database_says_them() {
 }
 
 #[test]
-fn players_that_may_have_been_meant_are_said() {
+fn similar_players_are_suggested() {
     let program = prepared();
     let not_found = |server, name| program.fail(&arguments("EU", server, name));
     insta::assert_snapshot!(not_found("Tarren Mill", "ånn"), @"error: there is no ånn of Tarren Mill in the database of EU; did you mean Ånn?");
@@ -83,7 +83,7 @@ fn players_that_may_have_been_meant_are_said() {
 }
 
 #[test]
-fn what_is_missing_is_said_with_the_remedy() {
+fn missing_databases_are_named_with_the_remedy() {
     let program = prepared();
     let error = program.fail(&arguments("XX", "Tarren Mill", "Ånn"));
     assert!(error.contains("no database for region \"XX\", only for EU"), "{error}");

@@ -12,7 +12,7 @@ use stint_poe_stashes::indexer::Indexer;
 use stint_poe_stashes::store::{Chain, Progress, Realm, SqliteChain, SqliteIndex};
 use stint_standins::poe_stashes::Counters;
 
-use crate::lambda_stage::{clock, run};
+use crate::lambda_fleet::{clock, run};
 use crate::poe_audit::{check_index, stored_pages};
 use crate::poe_stashes::up;
 use crate::up::Up;
@@ -103,7 +103,7 @@ impl Installation {
         up.until(async |up| {
             let amount = self.amount(work).await;
             least = least.min(amount);
-            amount > least || matches!(work, Work::Starting) && up.log().contains("the chain goes on")
+            amount > least || matches!(work, Work::Starting) && up.log().contains("the chain continues")
         })
         .await;
         up.kill();
@@ -128,8 +128,8 @@ fn blobs(folder: &Path) -> usize {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "whoever reads a test's output learns what was interrupted")]
-fn no_page_is_lost_however_often_it_is_killed() {
+#[expect(clippy::print_stderr, reason = "the output of a test says what was interrupted")]
+fn no_page_is_lost_when_the_process_is_killed_repeatedly() {
     let installation = Installation::new(river());
     run(async {
         // The number of kills after which a page was open, and after which an indexer had received pages.

@@ -7,7 +7,7 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 use serde_json::Value;
 use stint_standins::poe_stashes::Counters;
 
-use crate::lambda_stage::run;
+use crate::lambda_fleet::run;
 use crate::program::Program;
 use crate::up::Up;
 use crate::upstream::{Upstream, stint};
@@ -71,7 +71,7 @@ fn run_until_indexed(program: &Program, upstream: &Upstream, batches: usize) {
 }
 
 #[test]
-fn a_fleet_that_was_stopped_goes_on_where_it_was() {
+fn a_stopped_fleet_continues_where_it_was() {
     let upstream = Upstream::start("poe-stashes", &["--rate", "20:1:60", "--page", "10", "--latency", "10"]);
     let program = Program::new();
     run_until_indexed(&program, &upstream, 3);
@@ -85,13 +85,13 @@ fn a_fleet_that_was_stopped_goes_on_where_it_was() {
     assert!(total(&second, "stored") > total(&first, "stored"));
     assert_eq!(total(&second, "stored"), total(&second, "fetched"));
     assert_eq!((total(&second, "client_errors"), total(&second, "lost")), (0, 0));
-    let in_words = program.succeed(&["status"]);
-    assert!(in_words.contains("no follower is at work") && in_words.contains("is `stint up poe-stashes` running?"));
+    let text = program.succeed(&["status"]);
+    assert!(text.contains("no follower is at work") && text.contains("is `stint up poe-stashes` running?"));
 }
 
 /// The page is not stored before the process ends, whichever process started it.
 #[test]
-fn a_follower_that_is_run_by_hand_stores_what_is_open_when_it_is_stopped() {
+fn a_follower_run_by_hand_stores_its_open_pages_when_it_is_stopped() {
     let slow = ["--rate", "20:1:60", "--latency", "10", "--bytes-per-second", "60000"];
     let upstream = Upstream::start("poe-stashes", &slow);
     let program = Program::new();
@@ -116,11 +116,11 @@ fn a_chain_that_was_stopped_is_not_drained() {
     let ended = up.env("POE_CLIENT_SECRET", "another").arg("--until-drained").output().unwrap();
     let error = String::from_utf8(ended.stderr).unwrap();
     assert_eq!(ended.status.code(), Some(1), "{error}");
-    assert!(error.contains("error: it stopped with work left: poe-stashes: "), "{error}");
+    assert!(error.contains("error: it stopped before all work was done: poe-stashes: "), "{error}");
 }
 
 #[test]
-fn what_is_missing_is_named_before_anything_is_done() {
+fn missing_settings_are_named_before_anything_is_done() {
     let program = Program::new();
     let error = program.fail(&["up", "poe-stashes"]);
     assert!(error.contains("POE_CLIENT_ID is not set: the follower needs a confidential client"), "{error}");
@@ -130,6 +130,6 @@ fn what_is_missing_is_named_before_anything_is_done() {
     let by_alias = program.fail(&["up", "poe"]);
     assert!(by_alias.contains("POE_CLIENT_ID is not set") && !by_alias.contains("WCL_KEYS"), "{by_alias}");
     let unknown = program.run(&["up", "poe2"]);
-    let expected = "there is no fleet 'poe2'; those that work today are warcraftlogs, poe-stashes";
+    let expected = "there is no fleet 'poe2'; the available fleets are warcraftlogs, poe-stashes";
     assert!(unknown.code == 2 && unknown.stderr.contains(expected), "{unknown:?}");
 }

@@ -7,11 +7,11 @@ use stint_warcraftlogs::lua::DatabaseWriter;
 use stint_warcraftlogs::model::Player;
 use stint_warcraftlogs::publish::create_repository;
 
-use crate::lambda_stage::run;
+use crate::home_fixture::PLAYER;
+use crate::lambda_fleet::run;
 use crate::program::{Program, text};
 use crate::up::Up;
 use crate::upstream::stint;
-use crate::world::PLAYER;
 
 /// Creates a repository, and databases with players of these names.
 fn prepared(names: &[&str]) -> Program {
@@ -33,7 +33,7 @@ fn generate(program: &Program, names: &[&str]) {
 }
 
 #[test]
-fn a_dry_run_says_what_is_then_pushed_and_pushes_nothing() {
+fn a_dry_run_prints_what_would_be_pushed_and_pushes_nothing() {
     let program = prepared(&["Ånn", "Bob"]);
     let filters = || vec![(r"[0-9a-f]{40}", "[commit]"), (r"[\d,]+ bytes(, [\d,]+ before)?", "[size]")];
     insta::with_settings!({ filters => filters() }, {
@@ -67,7 +67,7 @@ fn a_dry_run_says_what_is_then_pushed_and_pushes_nothing() {
 }
 
 #[test]
-fn an_archive_is_what_was_published() {
+fn an_archive_has_the_published_files() {
     let program = prepared(&["Ånn"]);
     let archives = program.file("archives");
     let program = program.with("LUA_ARCHIVES", text(&archives)).with("LUA_HISTORY", "latest");
@@ -86,7 +86,7 @@ fn silent() -> (TcpListener, String) {
 }
 
 #[test]
-fn a_server_that_is_silent_is_given_up() {
+fn a_silent_server_times_out() {
     let (_silent, address) = silent();
     let program = prepared(&["Ånn"]).with("LUA_REPOSITORY", &address).with("GIT_TIMEOUT_SECONDS", "1");
     let error = program.fail(&["wcl", "publish", "databases"]);
@@ -95,7 +95,7 @@ fn a_server_that_is_silent_is_given_up() {
 
 /// Uses the default time-out, which is longer than this test may run.
 #[test]
-fn a_server_that_is_silent_does_not_hold_up_the_end() {
+fn a_silent_server_does_not_delay_the_exit() {
     let (silent, address) = silent();
     let folder = tempfile::tempdir().unwrap();
     let (home, players) = (folder.path().join("home"), folder.path().join("players.json"));
@@ -112,12 +112,12 @@ fn a_server_that_is_silent_does_not_hold_up_the_end() {
         generator.says("stopping").await;
         generator.terminate();
         assert_eq!(generator.end().await.code(), Some(1), "{}", generator.log());
-        assert!(generator.log().contains("error: stopped while work was under way"), "{}", generator.log());
+        assert!(generator.log().contains("error: stopped before the work was finished"), "{}", generator.log());
     });
 }
 
 #[test]
-fn what_is_missing_is_said_with_the_remedy() {
+fn missing_settings_are_named_with_the_remedy() {
     let program = Program::new();
     let error = program.fail(&["wcl", "publish", "databases"]);
     assert!(error.contains("LUA_REPOSITORY is not set"), "{error}");

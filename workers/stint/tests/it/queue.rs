@@ -1,16 +1,16 @@
 //! Tests of `stint queue`.
 
+use crate::home_fixture::{HomeFixture, block_on};
 use crate::program::{Program, filters};
-use crate::world::{World, block_on};
 
 fn prepared() -> Program {
     let program = Program::new();
-    block_on(async { World::open(&program.home()).players().await });
+    block_on(async { HomeFixture::open(&program.home()).players().await });
     program
 }
 
 #[test]
-fn queues_are_listed_and_looked_into() {
+fn queues_are_listed_and_peeked() {
     let program = prepared();
     let _filters = filters();
     insta::assert_snapshot!("list", program.redact(&program.succeed(&["queue", "list"])));
@@ -30,10 +30,10 @@ fn dead_letters_go_back() {
 }
 
 #[test]
-fn purging_asks_for_a_yes_and_tells_how_many() {
+fn purging_requires_a_yes_and_reports_the_number() {
     let program = prepared();
     let _filters = filters();
-    insta::assert_snapshot!(program.fail(&["queue", "purge"]), @"error: this would delete 1 dead letter of wcl-discovered-players for good: add --yes if that is what you want, or look first with `stint queue peek --dead`; nothing was deleted");
+    insta::assert_snapshot!(program.fail(&["queue", "purge"]), @"error: this would permanently delete 1 dead letter of wcl-discovered-players: add --yes to confirm, or look first with `stint queue peek --dead`; nothing was deleted");
     let would = program.succeed(&["queue", "purge", "--all", "--dry-run"]);
     assert_eq!(would, "would delete 2 messages of wcl-discovered-players\n");
     assert_eq!(program.json(&["queue", "purge", "--dead", "--yes"])["deleted"], 1);
@@ -42,7 +42,7 @@ fn purging_asks_for_a_yes_and_tells_how_many() {
 }
 
 #[test]
-fn an_unknown_queue_is_answered_with_the_known_one() {
+fn an_unknown_queue_is_an_error_that_names_the_known_one() {
     let error = prepared().fail(&["queue", "peek", "players"]);
     let known = "wcl-discovered-players, wcl-refresh-players, poe-chain, poe-stored-pages";
     assert_eq!(error, format!("error: there is no queue 'players'; there are: {known}\n"));
@@ -51,7 +51,7 @@ fn an_unknown_queue_is_answered_with_the_known_one() {
 #[test]
 fn players_whose_messages_were_purged_are_due_again() {
     let program = Program::new();
-    block_on(async { World::open(&program.home()).one_waits().await });
+    block_on(async { HomeFixture::open(&program.home()).one_waits().await });
     let discovers = || program.json(&["status"])["fleets"][0]["discovers"].clone();
     program.succeed(&["queue", "purge", "--dead", "--yes"]);
     assert_eq!((&discovers()["due"], &discovers()["waiting"]), (&1.into(), &1.into()));

@@ -3,9 +3,9 @@
 use stint_standins::warcraftlogs::Counters;
 use stint_warcraftlogs::client::UPSTREAM;
 
+use crate::home_fixture::{HomeFixture, block_on};
 use crate::program::Program;
 use crate::upstream::Upstream;
-use crate::world::{World, block_on};
 
 #[test]
 fn without_a_key_the_built_in_list_is_shown() {
@@ -16,7 +16,7 @@ fn without_a_key_the_built_in_list_is_shown() {
     assert_eq!((&nathria["name"], &nathria["partitions"]), (&"Castle Nathria".into(), &serde_json::Value::Null));
     assert_eq!(nathria["difficulties"][3]["name"], "mythic");
     let text = program.succeed(&["wcl", "raids"]);
-    assert!(text.contains("26  Castle Nathria") && text.contains("with WCL_KEYS the API tells partitions"), "{text}");
+    assert!(text.contains("26  Castle Nathria") && text.contains("with WCL_KEYS, partitions"), "{text}");
     assert!(!program.home().exists(), "a command that only looks creates nothing");
 }
 
@@ -29,17 +29,17 @@ fn beside(upstream: &Upstream) -> Program {
 }
 
 #[test]
-fn an_api_that_is_down_is_not_asked() {
+fn an_api_that_is_down_is_not_called() {
     let upstream = Upstream::start("warcraftlogs", &[]);
     let program = beside(&upstream);
-    block_on(async { World::open(&program.home()).outage(UPSTREAM).await });
+    block_on(async { HomeFixture::open(&program.home()).outage(UPSTREAM).await });
     let error = program.fail(&["wcl", "raids"]);
     assert!(error.contains("`stint wcl raids --built-in` shows") && error.contains("down since "), "{error}");
     assert_eq!(upstream.books::<Counters>().api_requests, 0);
 }
 
 #[test]
-fn with_a_key_the_api_is_asked_and_paid() {
+fn with_a_key_the_list_costs_points() {
     let upstream = Upstream::start("warcraftlogs", &[]);
     let program = beside(&upstream);
     insta::assert_snapshot!(program.succeed(&["wcl", "raids"]));
@@ -51,5 +51,5 @@ fn with_a_key_the_api_is_asked_and_paid() {
     assert!(!program.home().exists(), "a command that only looks creates nothing");
     drop(upstream);
     let error = program.fail(&["wcl", "raids"]);
-    assert!(error.contains("cannot ask the API for its raids; `stint wcl raids --built-in`"), "{error}");
+    assert!(error.contains("cannot read the raids from the API; `stint wcl raids --built-in`"), "{error}");
 }

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::home_fixture::{HomeFixture, block_on};
 use crate::program::{Program, filters};
-use crate::world::{World, block_on};
 
 const BY_NAME: [&str; 8] = ["wcl", "refresh", "--name", "Ånn", "--server", "Tarren Mill", "--region", "eu"];
 const HEROIC: [&str; 4] = ["--raid", "26", "--difficulty", "heroic"];
@@ -11,12 +11,12 @@ const HEROIC: [&str; 4] = ["--raid", "26", "--difficulty", "heroic"];
 /// Prepares a fleet that has run. The only key that was ever read has three points left.
 fn prepared(program: Program) -> Program {
     block_on(async {
-        let world = World::open(&program.home());
-        world.rules().await;
-        world.players().await;
-        world.keys().await;
-        world.schedules().await;
-        world.host().await;
+        let fixture = HomeFixture::open(&program.home());
+        fixture.rules().await;
+        fixture.players().await;
+        fixture.keys().await;
+        fixture.schedules().await;
+        fixture.host().await;
     });
     program
 }
@@ -63,7 +63,7 @@ fn a_player_who_is_not_stored_is_queued_by_name() {
 }
 
 #[test]
-fn when_it_is_served_is_said() {
+fn the_forecast_is_printed() {
     let program = prepared(Program::new().with("WCL_CALL_BUDGET", "2"));
     let refresh = [&["wcl", "refresh", "--id", "7"][..], &HEROIC].concat();
     let _filters = filters();
@@ -74,21 +74,25 @@ fn when_it_is_served_is_said() {
     ");
     assert_eq!(program.json(&refresh)["points_free"], 3.0);
     program.succeed(&["throttle", "pause", "wcl/refresher"]);
-    assert!(program.succeed(&refresh).ends_with("paused by hand; `stint throttle resume wcl/refresher` ends it\n"));
+    assert!(
+        program
+            .succeed(&refresh)
+            .ends_with("paused by an operator; `stint throttle resume wcl/refresher` resumes it\n")
+    );
     let dry = prepared(Program::new()).json(&refresh)["waits_for"].as_str().unwrap().to_owned();
     assert!(dry.starts_with("waits for key-1: 5 points needed, 3 free, resets "), "{dry}");
     let fresh = Program::new();
-    block_on(async { World::open(&fresh.home()).players().await });
+    block_on(async { HomeFixture::open(&fresh.home()).players().await });
     assert!(fresh.succeed(&refresh).ends_with("the fleet was never started here; start it: stint up\n"));
 }
 
 #[test]
-fn a_fleet_that_no_process_runs_is_said() {
+fn a_fleet_that_no_process_runs_is_reported() {
     let program = Program::new();
     block_on(async {
-        let world = World::open(&program.home());
-        world.players().await;
-        world.schedules().await;
+        let fixture = HomeFixture::open(&program.home());
+        fixture.players().await;
+        fixture.schedules().await;
     });
     let refresh = [&["wcl", "refresh", "--id", "7"][..], &HEROIC].concat();
     assert!(program.succeed(&refresh).ends_with("no process runs the fleet here now; start it: stint up\n"));
@@ -97,10 +101,10 @@ fn a_fleet_that_no_process_runs_is_said() {
 }
 
 #[test]
-fn what_is_missing_is_named() {
+fn missing_rules_and_arguments_are_named() {
     let program = Program::new();
-    block_on(async { World::open(&program.home()).players().await });
-    insta::assert_snapshot!(program.fail(&["wcl", "refresh", "--id", "7"]), @"error: there are no discovery rules, and nothing is stored of player 7, so it is not known what to fetch; nothing was queued. Say it with --raid 26 --difficulty heroic, or add a rule: `stint wcl rules add --help`");
+    block_on(async { HomeFixture::open(&program.home()).players().await });
+    insta::assert_snapshot!(program.fail(&["wcl", "refresh", "--id", "7"]), @"error: there are no discovery rules, and nothing is stored of player 7, so it is unknown which raids to fetch; nothing was queued. Name them with --raid 26 --difficulty heroic, or add a rule: `stint wcl rules add --help`");
     for (arguments, expected) in [
         (&["wcl", "refresh"][..], "<--id <ID>|--name <NAME>>"),
         (&["wcl", "refresh", "--id", "7", "--name", "Ånn"], "--name <NAME>"),

@@ -1,7 +1,7 @@
 //! Tests of `stint wcl rules`.
 
+use crate::home_fixture::{HomeFixture, block_on};
 use crate::program::{Program, filters};
-use crate::world::{World, block_on};
 
 const ADD: [&str; 7] = ["wcl", "rules", "add", "--raid", "26", "--end-page", "600"];
 
@@ -16,7 +16,7 @@ fn rules_are_added_by_name_and_number_and_listed() {
     insta::assert_snapshot!(program.succeed(&add("heroic,5,mythic")), @"
     added [id]: Castle Nathria (26), heroic, pages 1 to 600
     added [id]: Castle Nathria (26), mythic, pages 1 to 600
-    `stint up` discovers them; `stint status` tells how far it is
+    `stint up` discovers their players; `stint status` shows the progress
     ");
     insta::assert_snapshot!(program.redact(&program.succeed(&["wcl", "rules", "list"])));
     let listed = program.json(&["wcl", "rules", "list", "--max", "1"]);
@@ -30,12 +30,12 @@ fn a_new_rule_of_a_running_fleet_is_read_at_once() {
     let program = Program::new();
     program.succeed(&add("heroic"));
     block_on(async {
-        let world = World::open(&program.home());
-        assert_eq!(world.woken().await, [] as [&str; 0]);
-        world.schedules().await;
+        let fixture = HomeFixture::open(&program.home());
+        assert_eq!(fixture.woken().await, [] as [&str; 0]);
+        fixture.schedules().await;
     });
     program.succeed(&add("mythic"));
-    let woken = || block_on(async { World::open(&program.home()).woken().await });
+    let woken = || block_on(async { HomeFixture::open(&program.home()).woken().await });
     assert!(woken().contains(&"discover".to_owned()), "{:?}", woken());
     assert!(!woken().contains(&"aggregator".to_owned()), "{:?}", woken());
     program.succeed(&["wcl", "rules", "remove", "--all", "--yes"]);
@@ -43,9 +43,9 @@ fn a_new_rule_of_a_running_fleet_is_read_at_once() {
 }
 
 #[test]
-fn every_state_is_told() {
+fn every_state_is_shown() {
     let program = Program::new();
-    block_on(async { World::open(&program.home()).rules().await });
+    block_on(async { HomeFixture::open(&program.home()).rules().await });
     let _filters = filters();
     insta::assert_snapshot!(program.redact(&program.succeed(&["wcl", "rules", "list"])));
 }
@@ -60,14 +60,14 @@ fn pages_that_another_rule_reads_are_refused() {
 }
 
 #[test]
-fn a_rule_says_what_to_read() {
+fn a_rule_has_options() {
     let program = Program::new();
     let _filters = filters();
     let options = ["--metric", "hps", "--partition", "-1", "--size", "25", "--region", "eu", "--server", "Tarren-Mill"];
     let added = program.succeed(&[&add("heroic")[..], &options].concat());
     insta::assert_snapshot!(added, @"
     added [id]: Castle Nathria (26), heroic, pages 1 to 600 of hps, partition -1, size 25, EU tarren-mill
-    `stint up` discovers them; `stint status` tells how far it is
+    `stint up` discovers their players; `stint status` shows the progress
     ");
     let listed = program.json(&["wcl", "rules", "list"]);
     let rule = &listed["rules"][0];
@@ -85,7 +85,7 @@ fn a_rule_says_what_to_read() {
 }
 
 #[test]
-fn options_that_cannot_be_are_named() {
+fn impossible_options_are_named() {
     let program = Program::new();
     for (options, code, expected) in [
         (vec!["--partition", "0"], 2, "0 is none; partitions are counted from 1"),
@@ -128,7 +128,7 @@ fn malformed_rules_name_the_option() {
 }
 
 #[test]
-fn removing_all_asks_for_a_yes() {
+fn removing_all_requires_a_yes() {
     let program = Program::new();
     program.succeed(&add("normal,heroic"));
     let refused = program.fail(&["wcl", "rules", "remove", "--all"]);
@@ -141,9 +141,9 @@ fn removing_all_asks_for_a_yes() {
 }
 
 #[test]
-fn a_doubted_rule_is_shown_with_its_page_and_accepted() {
+fn an_implausible_rule_is_shown_with_its_page_and_accepted() {
     let program = Program::new();
-    let id = block_on(async { World::open(&program.home()).doubted().await });
+    let id = block_on(async { HomeFixture::open(&program.home()).doubted().await });
     let listed = program.run(&["wcl", "rules", "list"]);
     assert!(listed.stdout.contains("resting until") && listed.stdout.contains("names no player"), "{listed:?}");
     let hint = format!(
@@ -159,7 +159,7 @@ fn a_doubted_rule_is_shown_with_its_page_and_accepted() {
     assert!(program.fail(&["wcl", "rules", "sample", "638190fc00bc58421e002c83"]).contains("there is no rule"));
     assert_eq!(
         program.succeed(&["wcl", "rules", "accept", &id]),
-        format!("accepted {id}: the next discovery takes its pages as they are\n")
+        format!("accepted {id}: the next discovery accepts its pages as they are\n")
     );
     let rule = program.json(&["wcl", "rules", "list"])["rules"][0].clone();
     assert_eq!(
@@ -169,9 +169,9 @@ fn a_doubted_rule_is_shown_with_its_page_and_accepted() {
 }
 
 #[test]
-fn an_upstream_that_turned_discovery_away_is_shown_and_resumed() {
+fn an_upstream_that_rejected_discovery_is_shown_and_resumed() {
     let program = Program::new();
-    let id = block_on(async { World::open(&program.home()).doubted().await });
+    let id = block_on(async { HomeFixture::open(&program.home()).doubted().await });
     program.succeed(&["wcl", "rules", "accept", &id]);
     let paused = "www.warcraftlogs.com/zone/rankings is paused until";
     assert!(program.succeed(&["wcl", "rules", "list"]).contains(paused));

@@ -1,29 +1,29 @@
 //! Tests of `stint status`.
 
+use crate::home_fixture::{HomeFixture, block_on};
 use crate::program::{Program, filters};
-use crate::world::{World, block_on};
 
 fn prepared() -> Program {
     let program = Program::new();
     block_on(async {
-        let world = World::open(&program.home());
-        world.rules().await;
-        world.players().await;
-        world.keys().await;
-        world.schedules().await;
+        let fixture = HomeFixture::open(&program.home());
+        fixture.rules().await;
+        fixture.players().await;
+        fixture.keys().await;
+        fixture.schedules().await;
     });
     program
 }
 
 #[test]
-fn a_missing_folder_is_said_and_not_created() {
+fn a_missing_folder_is_an_error_and_is_not_created() {
     let program = Program::new();
-    insta::assert_snapshot!(program.fail(&["status"]), @"error: there is no folder [folder]/home: begin with `stint wcl rules add --help` and `stint up`, or name another folder with --home or STINT_HOME");
+    insta::assert_snapshot!(program.fail(&["status"]), @"error: there is no folder [folder]/home: start with `stint wcl rules add --help` and `stint up`, or select another folder with --home or STINT_HOME");
     assert!(!program.home().exists());
 }
 
 #[test]
-fn an_empty_folder_tells_how_to_begin_and_stays_empty() {
+fn an_empty_folder_shows_how_to_start_and_stays_empty() {
     let program = Program::new();
     std::fs::create_dir(program.home()).unwrap();
     let _filters = filters();
@@ -32,7 +32,7 @@ fn an_empty_folder_tells_how_to_begin_and_stays_empty() {
 }
 
 #[test]
-fn a_fleet_at_work_says_what_runs_and_what_waits() {
+fn a_running_fleet_shows_what_runs_and_what_waits() {
     let program = prepared();
     let _filters = filters();
     insta::assert_snapshot!(program.redact(&program.succeed(&["status"])));
@@ -54,8 +54,8 @@ fn json_has_the_same_in_numbers() {
 }
 
 #[test]
-fn a_paused_worker_says_how_to_go_on() {
+fn a_paused_worker_shows_how_to_resume_it() {
     let program = prepared();
     program.succeed(&["throttle", "pause", "wcl/rank-fetcher"]);
-    assert!(program.succeed(&["status"]).contains("`stint throttle resume wcl/rank-fetcher` ends it"));
+    assert!(program.succeed(&["status"]).contains("`stint throttle resume wcl/rank-fetcher` resumes it"));
 }

@@ -154,7 +154,7 @@ fn a_receiver_that_hangs_fails_no_work() {
 }
 
 #[test]
-fn an_endpoint_that_is_none_is_said_and_an_empty_one_is_not_set() {
+fn an_invalid_endpoint_is_an_error_and_an_empty_one_is_unset() {
     let ran = Program::new().with("OTEL_EXPORTER_OTLP_ENDPOINT", "collector").run(&["run", "wcl/aggregator"]);
     assert_eq!(ran.code, 2, "{ran:?}");
     assert!(ran.stderr.contains("OTEL_EXPORTER_OTLP_ENDPOINT: it is a URL such as"), "{ran:?}");

@@ -4,22 +4,22 @@ use serde_json::json;
 use stint_mongo::{Mongo, MongoRecords, MongoSettings};
 
 use crate::cloud::{Cloud, Emulator};
+use crate::home_fixture::block_on;
 use crate::program::Program;
-use crate::world::block_on;
 
 #[test]
 fn throttles_are_set_paused_and_shown() {
     let program = Program::new();
     assert_eq!(
         program.succeed(&["throttle", "set", "wcl/rank-fetcher", "8"]),
-        "warcraftlogs/rank-fetcher runs 8 at once\n"
+        "warcraftlogs/rank-fetcher: concurrency 8\n"
     );
     program.succeed(&["throttle", "pause", "wcl/discover"]);
     insta::assert_snapshot!(program.redact(&program.succeed(&["throttle"])));
     let shown = program.json(&["throttle", "show"]);
     assert_eq!(shown["workers"][0]["effective"], 0);
     assert_eq!(shown["workers"][2]["set"], 8);
-    assert_eq!(program.succeed(&["throttle", "resume", "wcl/discover"]), "warcraftlogs/discover runs 1 at once\n");
+    assert_eq!(program.succeed(&["throttle", "resume", "wcl/discover"]), "warcraftlogs/discover: concurrency 1\n");
 }
 
 /// On AWS, a throttle is an event source mapping, which the discovery worker may not change.
@@ -37,7 +37,7 @@ fn only_workers_that_plan_the_budget_set_a_throttle() {
 }
 
 #[test]
-fn an_unknown_worker_is_answered_with_the_known_ones() {
+fn an_unknown_worker_is_an_error_that_names_the_known_ones() {
     let ran = Program::new().run(&["throttle", "pause", "wcl/rank-fetch"]);
     assert_eq!(ran.code, 2);
     assert!(
@@ -49,7 +49,7 @@ fn an_unknown_worker_is_answered_with_the_known_ones() {
 }
 
 #[test]
-fn a_number_for_a_worker_by_schedule_is_answered_with_what_helps() {
+fn a_concurrency_for_a_scheduled_worker_is_a_warning() {
     let ran = Program::new().run(&["throttle", "set", "wcl/discover", "0"]);
     assert_eq!(ran.code, 0);
     assert!(ran.stderr.contains("warning: ") && ran.stderr.contains("pause it"), "{}", ran.stderr);
@@ -70,11 +70,11 @@ pub(crate) fn deployed(emulator: &Emulator) -> Program {
 
 /// The state of its throttles is in the bucket of its pages.
 #[test]
-fn a_fleet_that_keeps_nothing_in_mongodb_is_steered_on_aws_without_it() {
+fn a_fleet_without_mongodb_is_throttled_on_aws_without_it() {
     let Some(Cloud { emulator, .. }) = Cloud::find() else { return };
     let program = deployed(&emulator);
     let paused = program.succeed(&["throttle", "pause", "poe/watcher"]);
-    assert!(paused.starts_with("poe-stashes/watcher is paused; end it with"), "{paused}");
+    assert!(paused.starts_with("poe-stashes/watcher is paused; resume it with"), "{paused}");
     let shown = || program.json(&["throttle", "show", "poe/watcher"])["workers"][0].clone();
     let [fleet, worker] = ["fleet", "worker"].map(|field| shown()[field].clone());
     assert_eq!((fleet, worker, shown()["paused"].clone()), ("poe-stashes".into(), "watcher".into(), true.into()));
@@ -112,7 +112,7 @@ fn a_pause_on_aws_reaches_the_function_of_the_worker_or_fails_with_its_name() {
 
 /// Earlier versions stored it under the worker's name alone.
 #[test]
-fn what_an_earlier_version_has_told_aws_is_known() {
+fn the_throttle_of_an_earlier_version_is_known() {
     let Some(Cloud { emulator, database }) = Cloud::find() else { return };
     let settings = [emulator.places(), emulator.settings()].concat();
     let program = settings.iter().fold(Program::new(), |program, (name, value)| program.with(name, value));

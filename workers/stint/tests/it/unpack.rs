@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 use stint_warcraftlogs::lua::{DatabaseWriter, database_path};
 use stint_warcraftlogs::model::Player;
 
+use crate::home_fixture::PLAYER;
 use crate::program::{Program, text};
-use crate::world::PLAYER;
 
 /// Creates databases with Ånn of EU and Bob of US.
 fn prepared() -> Program {
@@ -36,7 +36,7 @@ fn expected(name: &str, region: &str) -> Value {
 }
 
 #[test]
-fn every_player_comes_out_as_an_export_has_it() {
+fn every_player_is_unpacked_as_it_is_exported() {
     let program = prepared();
     let documents = program.succeed(&["wcl", "unpack", "databases"]);
     let documents: Vec<Value> = documents.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -56,11 +56,11 @@ fn a_file_is_written_whole_and_replaced_only_when_forced() {
     assert_eq!((&unpacked["players"], &unpacked["regions"][1]["region"]), (&json!(2), &json!("US")));
     let both = program.run(&["wcl", "unpack", "databases", "--json"]);
     assert_eq!(both.code, 2);
-    assert!(both.stderr.contains("both want standard output"), "{}", both.stderr);
+    assert!(both.stderr.contains("both use standard output"), "{}", both.stderr);
 }
 
 #[test]
-fn damage_and_what_is_missing_are_said_and_leave_no_file() {
+fn damage_and_missing_databases_are_errors_and_leave_no_file() {
     let program = prepared();
     let error = program.fail(&["wcl", "unpack", "databases", "--region", "kr"]);
     assert!(error.contains("no database for region \"KR\", only for EU, US"), "{error}");

@@ -5,9 +5,9 @@ use std::process::Output;
 
 use serde_json::Value;
 
+use crate::home_fixture::{HomeFixture, block_on};
 use crate::kill::upstream;
 use crate::upstream::{Upstream, stint};
-use crate::world::{World, block_on};
 
 fn until_drained(home: &Path, upstream: &Upstream) -> Output {
     let mut up = stint(home);
@@ -47,29 +47,32 @@ fn a_new_folder_is_taken_to_its_databases_and_a_drained_one_ends_at_once() {
 }
 
 #[test]
-fn what_rests_is_named_and_the_exit_code_is_1() {
+fn resting_work_is_named_and_the_exit_code_is_1() {
     let (upstream, folder) = (upstream("50"), tempfile::tempdir().unwrap());
     let home = folder.path();
-    block_on(async { World::open(home).resting_rule().await });
+    block_on(async { HomeFixture::open(home).resting_rule().await });
     let output = until_drained(home, &upstream);
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{error}");
-    assert!(error.contains("it stopped with work left: raid 26 in difficulty 3 is paused until "), "{error}");
+    assert!(error.contains("it stopped before all work was done: raid 26 in difficulty 3 is paused until "), "{error}");
     assert!(error.contains("the site answered 403"), "{error}");
 }
 
 /// After a ban the site rests, while its rules stay due.
 #[test]
-fn a_site_that_turned_discovery_away_is_named() {
+fn a_site_that_rejected_discovery_is_named() {
     let (upstream, folder) = (upstream("50"), tempfile::tempdir().unwrap());
     let (home, site) = (folder.path(), upstream.setting("wcl_site_url"));
     succeed(home, &["wcl", "rules", "add", "--raid", "26", "--difficulty", "3,4", "--end-page", "20"]);
     let host = site.trim_start_matches("http://").trim_end_matches('/');
-    block_on(async { World::open(home).resting_upstream(&format!("{host}/zone/rankings")).await });
+    block_on(async { HomeFixture::open(home).resting_upstream(&format!("{host}/zone/rankings")).await });
     let output = until_drained(home, &upstream);
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{error}");
-    assert!(error.contains(&format!("it stopped with work left: {host}/zone/rankings is paused until ")), "{error}");
+    assert!(
+        error.contains(&format!("it stopped before all work was done: {host}/zone/rankings is paused until ")),
+        "{error}"
+    );
     let books: Value = upstream.books();
     assert_eq!(books["pages"].as_array().map(Vec::len), Some(0), "{books}");
 }
@@ -84,7 +87,7 @@ fn a_rule_that_the_upstream_refuses_is_named() {
     let output = until_drained(home, &upstream);
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{error}");
-    let expected = "it stopped with work left: raid 26 in difficulty 4 is paused until its rule is changed: ";
+    let expected = "it stopped before all work was done: raid 26 in difficulty 4 is paused until its rule is changed: ";
     assert!(error.contains(expected), "{error}");
     assert!(lines(home, "players") > 10, "what is not refused is fetched");
 }

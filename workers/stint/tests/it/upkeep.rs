@@ -10,10 +10,10 @@ use std::process::Stdio;
 use serde_json::Value;
 use stint_embedded::rusqlite::Connection;
 
+use crate::home_fixture::{HomeFixture, PLAYER, block_on};
 use crate::kill::{fleet, ids, output, queued, upstream};
 use crate::program::{Program, text};
 use crate::upstream::stint;
-use crate::world::{PLAYER, World, block_on};
 
 const DISCOVERED: u64 = 3_000;
 
@@ -24,7 +24,7 @@ fn filled() -> Program {
         (1..=DISCOVERED).map(|id| format!("{{\"_id\":{id},\"raidsToScrap\":{{\"26\":[3,5]}}}}\n")).collect();
     let source = program.write("in.jsonl", &lines);
     program.succeed(&["data", "import", "wcl", "discovers", text(&source)]);
-    block_on(async { World::open(&program.home()).keys().await });
+    block_on(async { HomeFixture::open(&program.home()).keys().await });
     program
 }
 
@@ -51,7 +51,7 @@ fn discovered(program: &Program) -> u64 {
 }
 
 #[test]
-fn a_sound_folder_is_told_file_by_file() {
+fn a_sound_folder_is_reported_file_by_file() {
     let program = filled();
     let printed = program.redact(&program.succeed(&["check"]));
     for file in ["keys.db", "queues.db", "warcraftlogs.db"] {
@@ -61,11 +61,11 @@ fn a_sound_folder_is_told_file_by_file() {
     let report = program.json(&["check", "--repair"]);
     assert_eq!((&report["damaged"], report["files"].as_array().unwrap().len()), (&0.into(), 3));
     let nothing = Program::new().fail(&["check"]);
-    assert!(nothing.contains("there is nothing of Stint in [folder]/home: name another folder"), "{nothing}");
+    assert!(nothing.contains("[folder]/home is not a Stint folder: select another folder"), "{nothing}");
 }
 
 #[test]
-fn a_flipped_byte_is_found_and_repaired_with_a_count_of_what_is_lost() {
+fn a_flipped_byte_is_found_and_repaired_with_a_count_of_lost_rows() {
     let program = filled();
     let rows = damage(&program);
     let file = program.home().join("warcraftlogs.db");
@@ -90,11 +90,11 @@ fn a_flipped_byte_is_found_and_repaired_with_a_count_of_what_is_lost() {
     assert!(ran.code == 1 && ran.stdout.contains(&counted), "{ran:?}");
     assert_eq!(fs::read(&file).unwrap(), damaged, "a dry run changes nothing");
 
-    let held = World::open(&program.home());
+    let fixture = HomeFixture::open(&program.home());
     let refused = program.run(&["check", "--repair"]).stderr;
     assert!(refused.contains("another stint process has the folder") && refused.contains("nothing was changed"));
     assert_eq!(fs::read(&file).unwrap(), damaged);
-    drop(held);
+    drop(fixture);
 
     let ran = program.run(&["check", "--repair"]);
     assert!(ran.code == 0 && ran.stdout.contains(&counted), "{ran:?}");
@@ -130,7 +130,7 @@ fn in_thousands(number: u64) -> String {
 #[test]
 fn a_fleet_that_was_killed_does_not_start_on_a_damaged_file() {
     let program = filled();
-    block_on(async { World::open(&program.home()).host().await });
+    block_on(async { HomeFixture::open(&program.home()).host().await });
     damage(&program);
     let error = program.run(&["up", "warcraftlogs"]);
     assert_eq!(error.code, 1, "{error:?}");
@@ -140,7 +140,7 @@ fn a_fleet_that_was_killed_does_not_start_on_a_damaged_file() {
 }
 
 #[test]
-fn a_backup_brings_back_what_was_there_and_puts_the_rest_aside() {
+fn a_restore_brings_back_the_backup_and_keeps_the_previous_folder() {
     let program = filled();
     let home = program.home();
     fs::create_dir_all(home.join("poe-pages/pc")).unwrap();
@@ -152,10 +152,10 @@ fn a_backup_brings_back_what_was_there_and_puts_the_rest_aside() {
     program.succeed(&["data", "import", "wcl", "players", text(&source)]);
 
     let refused = program.fail(&["restore", text(&backup)]);
-    assert!(refused.contains("holds data: add --force to put it aside"), "{refused}");
+    assert!(refused.contains("holds data: add --force to move it aside"), "{refused}");
     let planned = program.json(&["restore", text(&backup), "--dry-run"]);
     assert_eq!(planned["dry_run"], true);
-    let open = World::open(&home);
+    let open = HomeFixture::open(&home);
     let refused = program.fail(&["restore", text(&backup), "--force"]);
     assert!(refused.contains("another stint process has the folder"), "{refused}");
     drop(open);
@@ -183,11 +183,11 @@ fn a_backup_brings_back_what_was_there_and_puts_the_rest_aside() {
 }
 
 #[test]
-fn a_backup_that_is_not_whole_is_refused_and_none_is_written_over() {
+fn an_incomplete_backup_is_refused_and_none_is_overwritten() {
     let program = filled();
     let backup = program.file("backup");
     let inside = program.fail(&["backup", text(&program.home().join("backup"))]);
-    assert!(inside.contains("lies in STINT_HOME"), "{inside}");
+    assert!(inside.contains("is inside STINT_HOME"), "{inside}");
     program.succeed(&["backup", text(&backup)]);
     let again = program.fail(&["backup", text(&backup)]);
     assert!(again.contains("has a backup already"), "{again}");
@@ -200,7 +200,7 @@ fn a_backup_that_is_not_whole_is_refused_and_none_is_written_over() {
     program.succeed(&["restore", text(&backup), "--dry-run"]);
     let list = fs::read_to_string(backup.join("stint-backup.json")).unwrap();
     for (from, to, expected) in [
-        ("\"format\": 1", "\"format\": 2", "in form 2, and this version reads form 1"),
+        ("\"format\": 1", "\"format\": 2", "in format 2, and this version reads format 1"),
         ("\"keys.db\"", "\"../keys.db\"", "names '../keys.db', which is not the name of a file"),
         ("\"schema\": 3", "\"schema\": 99", "which is newer than this version"),
     ] {
@@ -211,14 +211,14 @@ fn a_backup_that_is_not_whole_is_refused_and_none_is_written_over() {
     // A backup that was killed has no list.
     fs::remove_file(backup.join("stint-backup.json")).unwrap();
     let unfinished = program.fail(&["restore", text(&backup), "--force"]);
-    assert!(unfinished.contains("one that was never finished"), "{unfinished}");
+    assert!(unfinished.contains("an unfinished one"), "{unfinished}");
     let not_empty = program.fail(&["backup", text(&backup)]);
     assert!(not_empty.contains("is not empty"), "{not_empty}");
     assert_eq!(discovered(&program), DISCOVERED, "nothing was changed");
 }
 
 #[test]
-fn a_backup_of_a_damaged_file_is_none() {
+fn a_backup_of_a_damaged_file_fails() {
     let program = filled();
     damage(&program);
     let error = program.fail(&["backup", text(&program.file("backup"))]);

@@ -5,11 +5,11 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::lambda_stage::run;
+use crate::home_fixture::{HomeFixture, PLAYER, block_on};
+use crate::lambda_fleet::run;
 use crate::program::{Program, filters, text};
 use crate::up::Up;
 use crate::upstream::{Upstream, stint};
-use crate::world::{PLAYER, World, block_on};
 
 /// Returns `stint`, pointed at a stand-in.
 fn fleet(home: &Path, upstream: &Upstream) -> Command {
@@ -30,7 +30,7 @@ async fn ran(mut command: Command, arguments: &[&str]) -> (i32, String, String) 
 }
 
 #[test]
-fn whoever_waits_gets_the_ranks_or_the_reason() {
+fn wait_prints_the_ranks_or_the_reason() {
     let upstream = Upstream::start("warcraftlogs", &["--players", "60", "--latency", "4"]);
     let folder = tempfile::tempdir().unwrap();
     let home = folder.path().join("home");
@@ -67,14 +67,14 @@ fn whoever_waits_gets_the_ranks_or_the_reason() {
 }
 
 #[test]
-fn a_wait_has_an_end_and_says_what_it_waited_for() {
+fn a_wait_times_out_and_says_what_it_waited_for() {
     let program = Program::new();
     block_on(async {
-        let world = World::open(&program.home());
-        world.players().await;
-        world.keys().await;
-        world.schedules().await;
-        world.host().await;
+        let fixture = HomeFixture::open(&program.home());
+        fixture.players().await;
+        fixture.keys().await;
+        fixture.schedules().await;
+        fixture.host().await;
     });
     let refresh = ["wcl", "refresh", "--id", "7", "--raid", "26", "--difficulty", "heroic", "--wait", "--timeout", "1"];
     let error = program.fail(&refresh);
@@ -88,7 +88,7 @@ fn a_wait_has_an_end_and_says_what_it_waited_for() {
 const MORE: &str = r#"{"_id":57147396,"name":"Ånn","classId":4,"region":"EU","server":{"name":"Tarren Mill","slug":"tarren-mill","normalizedName":"TarrenMill"},"updatedAt":{"$date":"2026-11-20T10:00:00Z"},"raids":{"26":{"4":{"metric":"dps","best":91.2,"median":80.1,"encounters":{"2398":{"best":95.3,"median":80.0,"kills":12,"spec":"Fire","allStars":{"partition":3,"points":103.43,"rank":1518,"regionRank":453}},"2418":{"best":null,"median":null,"kills":1,"spec":""}},"allStars":[{"spec":"Fire","partition":3,"points":910.852,"rank":1326,"regionRank":317,"serverRank":53},{"points":12.5}],"metrics":{"hps":{"metric":"hps","best":7.5,"median":6.0,"encounters":{}}}}},"39":{"10":{"metric":"playerscore","best":88.0,"median":null,"encounters":{"12291":{"best":88.0,"median":null,"kills":3,"spec":"Frost","score":169.3,"keyLevel":15}}}}}}"#;
 
 #[test]
-fn all_that_is_stored_of_a_player_is_shown() {
+fn all_kinds_of_ranks_are_shown() {
     let program = Program::new();
     let file = program.write("players.json", MORE);
     program.succeed(&["data", "import", "wcl", "players", text(&file)]);
@@ -114,11 +114,11 @@ fn all_that_is_stored_of_a_player_is_shown() {
 }
 
 #[test]
-fn what_is_stored_of_a_player_is_shown() {
+fn a_player_is_shown_by_its_id_or_its_name() {
     let program = Program::new();
     let file = program.write("players.json", PLAYER);
     program.succeed(&["data", "import", "wcl", "players", text(&file)]);
-    block_on(async { World::open(&program.home()).players().await });
+    block_on(async { HomeFixture::open(&program.home()).players().await });
     let _filters = filters();
     insta::assert_snapshot!(program.redact(&program.succeed(&["wcl", "show", "57147396"])), @"
     Ånn of Tarren Mill (EU), Mage, player 57147396, updated [time] (… ago)
@@ -135,9 +135,7 @@ fn what_is_stored_of_a_player_is_shown() {
     }
     assert!(program.fail(&["wcl", "show", "9"]).contains("player 9 has no ranks: the player's ranks are hidden"));
     assert!(
-        program
-            .fail(&["wcl", "show", "8"])
-            .contains("nothing is stored of player 8; ask for the player: stint wcl refresh")
+        program.fail(&["wcl", "show", "8"]).contains("nothing is stored about player 8; request it: stint wcl refresh")
     );
     let error = program.fail(&["wcl", "show", "Bob-Kazzak-EU"]);
     assert!(error.contains("stint wcl refresh --name Bob --server kazzak --region EU"), "{error}");

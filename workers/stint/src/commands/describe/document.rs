@@ -10,14 +10,14 @@ const MARKDOWN_HEAD: &str = "\
 
 <!-- Made by `stint describe --settings markdown` with every feature; change the text in the config structs, not here. -->
 
-Every setting is an environment variable, and a flag of the commands that take it. A flag wins over its variable, a
-variable over the default. A setting that cannot be used is an error at the start, which names it. Secrets are better
-given as variables: a flag is seen by every user who lists processes.
+Every setting is an environment variable, and a flag of the commands that take it. A flag overrides its variable, and a
+variable the default. An invalid setting is an error at the start that names it. Give secrets as variables, because flags
+are visible in the list of processes.
 ";
 
 const ENV_HEAD: &str = "\
 # Settings of Stint. Made by `stint describe --settings env` with every feature: change the text in the config structs, not here.
-# What is commented out shows the default, or an example. Copy this file to .env, and load it with:
+# Commented lines show the default, or an example. Copy this file to .env, and load it with:
 #   set -a; . ./.env; set +a
 ";
 
@@ -26,12 +26,11 @@ pub(super) fn markdown(sections: &[Section]) -> String {
     let mut text = MARKDOWN_HEAD.to_owned();
     for section in sections {
         // Writing to a string cannot fail.
-        let _ =
-            writeln!(text, "\n## {}\n\n| variable | flag | default | what it is |\n|---|---|---|---|", section.title);
+        let _ = writeln!(text, "\n## {}\n\n| variable | flag | default | meaning |\n|---|---|---|---|", section.title);
         for setting in &section.settings {
             let default = setting.default.as_ref().map_or_else(|| "none".to_owned(), |default| format!("`{default}`"));
             let Setting { variable, flag, .. } = setting;
-            let _ = writeln!(text, "| `{variable}` | `{flag}` | {default} | {} |", in_a_cell(setting));
+            let _ = writeln!(text, "| `{variable}` | `{flag}` | {default} | {} |", table_cell(setting));
         }
     }
     text
@@ -66,7 +65,7 @@ pub(super) fn first_sentence(text: &str) -> String {
     end.map_or(text, |end| &text[..end]).trim_end_matches('.').to_owned()
 }
 
-fn in_a_cell(setting: &Setting) -> String {
+fn table_cell(setting: &Setting) -> String {
     let mut text = setting.help.replace('\n', " ").replace('|', "\\|");
     for value in &setting.values {
         let _ = write!(text, "<br>`{}`: {}", value.value, value.help);

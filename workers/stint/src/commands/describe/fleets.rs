@@ -7,31 +7,31 @@ use crate::fleets::FLEETS;
 use crate::time_format::format_duration;
 
 #[derive(Serialize)]
-pub(super) struct FleetView {
+pub(super) struct FleetDescription {
     pub(super) fleet: &'static str,
-    pub(super) workers: Vec<WorkerView>,
-    pub(super) queues: Vec<QueueView>,
+    pub(super) workers: Vec<WorkerDescription>,
+    pub(super) queues: Vec<QueueDescription>,
 }
 
 #[derive(Serialize)]
-pub(super) struct WorkerView {
+pub(super) struct WorkerDescription {
     pub(super) name: &'static str,
     pub(super) summary: &'static str,
-    pub(super) triggers: Vec<TriggerView>,
+    pub(super) triggers: Vec<TriggerDescription>,
     pub(super) concurrency: u32,
     pub(super) timeout_seconds: u64,
 }
 
 #[derive(Serialize)]
 #[serde(tag = "trigger", rename_all = "snake_case")]
-pub(super) enum TriggerView {
+pub(super) enum TriggerDescription {
     Schedule { every_seconds: u64 },
     Wakeup,
     Queue { queue: &'static str },
 }
 
 #[derive(Serialize)]
-pub(super) struct QueueView {
+pub(super) struct QueueDescription {
     pub(super) queue: &'static str,
     pub(super) feeds: &'static str,
     pub(super) batch: usize,
@@ -40,54 +40,54 @@ pub(super) struct QueueView {
 }
 
 /// Returns the fleets that work today.
-pub(super) fn fleets() -> Vec<FleetView> {
+pub(super) fn fleets() -> Vec<FleetDescription> {
     FLEETS.iter().map(|row| fleet(row.name(), row.workers())).collect()
 }
 
-fn fleet(fleet: &'static str, workers: &[WorkerSpec]) -> FleetView {
-    FleetView {
+fn fleet(fleet: &'static str, workers: &[WorkerSpec]) -> FleetDescription {
+    FleetDescription {
         fleet,
-        workers: workers.iter().map(WorkerView::new).collect(),
-        queues: workers.iter().filter_map(QueueView::new).collect(),
+        workers: workers.iter().map(WorkerDescription::new).collect(),
+        queues: workers.iter().filter_map(QueueDescription::new).collect(),
     }
 }
 
-impl WorkerView {
-    fn new(spec: &WorkerSpec) -> WorkerView {
-        WorkerView {
+impl WorkerDescription {
+    fn new(spec: &WorkerSpec) -> WorkerDescription {
+        WorkerDescription {
             name: spec.name,
             summary: spec.summary,
-            triggers: spec.triggers.iter().map(TriggerView::new).collect(),
+            triggers: spec.triggers.iter().map(TriggerDescription::new).collect(),
             concurrency: spec.concurrency,
             timeout_seconds: spec.timeout.as_secs(),
         }
     }
 }
 
-impl TriggerView {
-    fn new(trigger: &Trigger) -> TriggerView {
+impl TriggerDescription {
+    fn new(trigger: &Trigger) -> TriggerDescription {
         match trigger {
-            Trigger::Every { period } => TriggerView::Schedule { every_seconds: period.as_secs() },
-            Trigger::Wakeup => TriggerView::Wakeup,
-            Trigger::Queue(queue) => TriggerView::Queue { queue: queue.queue },
+            Trigger::Every { period } => TriggerDescription::Schedule { every_seconds: period.as_secs() },
+            Trigger::Wakeup => TriggerDescription::Wakeup,
+            Trigger::Queue(queue) => TriggerDescription::Queue { queue: queue.queue },
         }
     }
 
     pub(super) fn to_text(&self) -> String {
         match self {
-            TriggerView::Schedule { every_seconds } => {
+            TriggerDescription::Schedule { every_seconds } => {
                 format!("every {}", format_duration(std::time::Duration::from_secs(*every_seconds)))
             }
-            TriggerView::Wakeup => "by wake-up".into(),
-            TriggerView::Queue { .. } => "by message".into(),
+            TriggerDescription::Wakeup => "by wake-up".into(),
+            TriggerDescription::Queue { .. } => "by message".into(),
         }
     }
 }
 
-impl QueueView {
-    fn new(spec: &WorkerSpec) -> Option<QueueView> {
+impl QueueDescription {
+    fn new(spec: &WorkerSpec) -> Option<QueueDescription> {
         let queue = spec.queue()?;
-        Some(QueueView {
+        Some(QueueDescription {
             queue: queue.queue,
             feeds: spec.name,
             batch: queue.batch,

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::context::Context;
 use crate::table::Table;
-use fleets::{FleetView, TriggerView};
+use fleets::{FleetDescription, TriggerDescription};
 use settings::{Section, sections};
 
 /// What to describe.
@@ -37,7 +37,7 @@ enum Form {
 #[derive(Serialize)]
 struct Description {
     version: &'static str,
-    fleets: Vec<FleetView>,
+    fleets: Vec<FleetDescription>,
     /// Grouped by the heading that `--help` shows them under.
     settings: Vec<Section>,
 }
@@ -68,7 +68,7 @@ fn to_text(description: &Description) -> String {
         let _ = write_fleet(&mut text, fleet);
     }
     for section in &description.settings {
-        let mut table = Table::new(["  setting", "default", "what it is"]);
+        let mut table = Table::new(["  setting", "default", "meaning"]);
         for setting in &section.settings {
             let default = setting.default.clone().unwrap_or_else(|| "-".into());
             table.row([format!("  {}", setting.variable), default, document::first_sentence(&setting.help)]);
@@ -82,11 +82,11 @@ fn to_text(description: &Description) -> String {
     text
 }
 
-fn write_fleet(text: &mut String, fleet: &FleetView) -> std::fmt::Result {
+fn write_fleet(text: &mut String, fleet: &FleetDescription) -> std::fmt::Result {
     writeln!(text, "\nFleet {}", fleet.fleet)?;
     let mut table = Table::new(["  worker", "started", ">at once", ">time-out", "what it does"]);
     for worker in &fleet.workers {
-        let triggers: Vec<String> = worker.triggers.iter().map(TriggerView::to_text).collect();
+        let triggers: Vec<String> = worker.triggers.iter().map(TriggerDescription::to_text).collect();
         let (at_once, timeout) = (worker.concurrency.to_string(), format!("{} s", worker.timeout_seconds));
         table.row([format!("  {}", worker.name), triggers.join(", "), at_once, timeout, worker.summary.to_owned()]);
     }

@@ -62,7 +62,7 @@ mod tests {
     const FLEET: SettingsParser = SettingsParser::of::<stint_warcraftlogs::config::Settings>();
 
     #[test]
-    fn a_secret_is_a_setting_that_comes_later() {
+    fn a_secret_is_a_setting_that_is_read_later() {
         let (address, keys) = (SecretString::from("mongodb://name:hidden@host/stint"), SecretString::from("id:hidden"));
         let secrets = [("MONGODB_URI", &address), ("WCL_KEYS", &keys)];
         let settings = FunctionSettings::from_environment(&FLEET, secrets).unwrap();

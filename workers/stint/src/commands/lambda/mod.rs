@@ -21,9 +21,7 @@ use config::FunctionSettings;
 pub(crate) use config::LambdaSettings;
 
 pub(crate) const HELP: &str = "All settings come from the environment: STINT_WORKER names the worker, STINT_PROFILE or a \
-                               setting for each port its backends, STINT_AWS_SECRETS the parameters of SSM that hold \
-                               what is secret. What is missing is said at the start.\nA program that is called \
-                               `bootstrap` does this without being told.";
+                               setting for each port its backends, STINT_AWS_SECRETS the SSM parameters with the secrets. A missing setting is an error at the start that names it.\nA program that is called `bootstrap` does this without an argument.";
 
 /// The user agent of requests that read secrets.
 const AGENT: &str = concat!("stint/", env!("CARGO_PKG_VERSION"));
@@ -62,7 +60,7 @@ fn check() -> anyhow::Result<FleetWorker> {
     };
     ensure!(
         lambda.runtime_api.is_some(),
-        "AWS_LAMBDA_RUNTIME_API is not set, so this is no function of Lambda; to run a worker once, use `stint run`"
+        "AWS_LAMBDA_RUNTIME_API is not set, so this process is not a Lambda function; to run a worker once, use `stint run`"
     );
     let settings = FunctionSettings::from_environment(&worker.fleet.settings(), []).map_err(|error| anyhow!(error))?;
     let later: Vec<&str> = lambda.secrets.iter().map(|name| last_part(name)).collect();
@@ -92,7 +90,7 @@ impl FunctionBuilder {
         if names.is_empty() {
             return Ok(Vec::new());
         }
-        let transport = ReqwestTransport::new(AGENT).context("cannot reach the parameters of SSM")?;
+        let transport = ReqwestTransport::new(AGENT).context("cannot read the SSM parameters")?;
         let aws = Aws::connect(BackendSettings::from_environment()?.aws, self.clock.clone())
             .await
             .map_err(|error| anyhow!(error))?;

@@ -42,7 +42,7 @@ pub(super) fn queues(selection: &Selection) -> anyhow::Result<Vec<FleetQueue>> {
 
 impl FleetQueue {
     /// Returns the queue with that name, or the backlog if there is no name.
-    pub(super) fn named(name: Option<&str>, selection: &Selection) -> anyhow::Result<FleetQueue> {
+    pub(super) fn find(name: Option<&str>, selection: &Selection) -> anyhow::Result<FleetQueue> {
         let all = queues(selection)?;
         let names = all.iter().map(|fleet_queue| fleet_queue.queue.name()).collect::<Vec<_>>().join(", ");
         let Some(name) = name else { return all.into_iter().next().context("there are no queues") };

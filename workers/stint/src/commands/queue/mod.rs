@@ -26,7 +26,7 @@ pub(crate) struct Arguments {
 enum Action {
     /// List the queues and how much is in them.
     List,
-    /// Show messages, or dead letters with their reasons, without touching them.
+    /// Show messages, or dead letters with their reasons, without receiving them.
     Peek(peek::Peek),
     /// Send dead letters back to their queue, with their receive counts reset.
     Redrive(Redrive),
@@ -137,7 +137,7 @@ async fn list(selection: &Selection, context: &Context) -> anyhow::Result<()> {
 }
 
 async fn redrive(arguments: &Redrive, selection: &Selection, context: &Context) -> anyhow::Result<()> {
-    let queue = FleetQueue::named(arguments.queue.as_deref(), selection)?.queue;
+    let queue = FleetQueue::find(arguments.queue.as_deref(), selection)?.queue;
     let redriven = if arguments.dry_run { queue.counts().await?.dead_letters } else { queue.redrive().await? };
     let result = Redriven { queue: queue.name().to_owned(), redriven, dry_run: arguments.dry_run };
     context.output.result(&result, |Redriven { queue, redriven, dry_run }| {
@@ -151,7 +151,7 @@ async fn redrive(arguments: &Redrive, selection: &Selection, context: &Context) 
 }
 
 async fn purge(arguments: &Purge, selection: &Selection, context: &Context) -> anyhow::Result<()> {
-    let FleetQueue { fleet, queue } = FleetQueue::named(arguments.queue.as_deref(), selection)?;
+    let FleetQueue { fleet, queue } = FleetQueue::find(arguments.queue.as_deref(), selection)?;
     let counts = queue.counts().await?;
     let found = counts.dead_letters + if arguments.all { counts.unfinished() } else { 0 };
     let what = |number| {
@@ -159,7 +159,7 @@ async fn purge(arguments: &Purge, selection: &Selection, context: &Context) -> a
     };
     ensure!(
         arguments.yes || arguments.dry_run,
-        "this would delete {} of {} for good: add --yes if that is what you want, or look first with `stint queue \
+        "this would permanently delete {} of {}: add --yes to confirm, or look first with `stint queue \
          peek{}`; nothing was deleted",
         what(found),
         queue.name(),

@@ -12,7 +12,7 @@ use crate::format::{count, number};
 use crate::time_format::format_time;
 
 /// In text output a body is cut after this many characters. JSON output has the whole body.
-const SHOWN: usize = 400;
+const MAX_BODY_CHARS: usize = 400;
 
 #[derive(clap::Args)]
 #[command(after_help = format!("Examples:\n  stint queue peek\n  stint queue peek {} --dead --max 50", backlog()))]
@@ -53,7 +53,7 @@ impl From<Delivery> for Message {
 }
 
 pub(super) async fn run(arguments: &Peek, selection: &Selection, context: &Context) -> anyhow::Result<()> {
-    let queue = FleetQueue::named(arguments.queue.as_deref(), selection)?.queue;
+    let queue = FleetQueue::find(arguments.queue.as_deref(), selection)?.queue;
     let (counts, max) = (queue.counts().await?, arguments.max as usize);
     let mut peeked = Peeked { queue: queue.name().to_owned(), total: 0, messages: None, dead_letters: None };
     if arguments.dead {
@@ -96,7 +96,7 @@ fn letter_text(letter: &DeadLetter, now: Timestamp) -> String {
 
 fn shortened(body: &str) -> String {
     let text = one_line(body);
-    match text.char_indices().nth(SHOWN) {
+    match text.char_indices().nth(MAX_BODY_CHARS) {
         Some((end, _)) => format!("{} … ({} bytes)", &text[..end], number(body.len() as u64)),
         None => text,
     }

@@ -18,7 +18,7 @@ use stint_embedded::upkeep::{CopiedFile, CopyProgress, Snapshot};
 
 use super::copies::{FolderCount, copy_folder};
 use super::manifest::{FileEntry, FolderEntry, Manifest, NAME};
-use super::{LONG, files_of, kill_point, size};
+use super::{LARGE_FILE, files_of, kill_point, size};
 use crate::context::Context;
 use crate::fleets::fleet::FolderSpec;
 use crate::fleets::{files, folders};
@@ -26,7 +26,7 @@ use crate::format::{count, number};
 use crate::shell;
 
 /// Bytes copied between two progress messages.
-const PROGRESS_BYTES: u64 = LONG;
+const PROGRESS_BYTES: u64 = LARGE_FILE;
 
 /// The approximate size of a page in bytes. It only determines how often progress is reported.
 const PAGE_BYTES: u64 = 4_096;
@@ -35,10 +35,7 @@ const PAGE_BYTES: u64 = 4_096;
 #[derive(clap::Args)]
 #[command(
     after_help = "Example:\n  stint backup /backups/stint-monday\n\nFleets may run meanwhile. All files are copied as \
-                        they are at one instant; writers wait for some milliseconds. The backup has everything but what \
-                        can be made again: databases for the addon, and the clone of their repository. Go back to it with \
-                        `stint restore`; compare it by `sha256sum` with the checksums in its stint-backup.json. What is \
-                        kept in MongoDB or on AWS is backed up there."
+                        they are at one instant; writers wait for some milliseconds. The backup has everything except what can be generated again: databases for the addon, and the clone of their repository. Restore it with `stint restore`; compare it by `sha256sum` with the checksums in its stint-backup.json. Data in MongoDB or on AWS is backed up there."
 )]
 pub(crate) struct Arguments {
     /// A new folder, or an empty one.
@@ -49,7 +46,7 @@ pub(crate) struct Arguments {
 }
 
 #[derive(Serialize)]
-struct Report<'a> {
+struct BackupReport<'a> {
     folder: &'a Path,
     #[serde(flatten)]
     manifest: &'a Manifest,
@@ -67,7 +64,7 @@ pub(crate) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     let on_progress = |progress: CopyProgress<'_>| {
         kill_point();
         let CopyProgress { name, done, pages } = progress;
-        if pages * PAGE_BYTES >= LONG && done * PAGE_BYTES / PROGRESS_BYTES != reported {
+        if pages * PAGE_BYTES >= LARGE_FILE && done * PAGE_BYTES / PROGRESS_BYTES != reported {
             reported = done * PAGE_BYTES / PROGRESS_BYTES;
             context.output.progress(&format!("{name}: {} of {} pages", number(done), number(pages)));
         }
@@ -84,14 +81,14 @@ pub(crate) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     kill_point();
     manifest.write(dir)?;
     kill_point();
-    context.output.result(&Report { folder: dir, manifest: &manifest }, |report| {
+    context.output.result(&BackupReport { folder: dir, manifest: &manifest }, |report| {
         let files = count(report.manifest.files.len() as u64, "database", "databases");
         let folders = report.manifest.folders.iter();
         let folders =
             folders.map(|folder| format!(", {} of {}", count(folder.count.files, "file", "files"), folder.name));
         let folders: String = folders.collect();
         format!(
-            "backed up {files}{folders}, {} in all, as of {taken_at}, into {}; go back to it with `{} restore {}`\n",
+            "backed up {files}{folders}, {} in all, as of {taken_at}, into {}; restore it with `{} restore {}`\n",
             size(report.manifest.bytes()),
             report.folder.display(),
             shell::program(),
@@ -105,7 +102,7 @@ fn prepare(dir: &Path, home: &Path) -> Result<()> {
     let (inside, of) = (absolute(dir)?, absolute(home)?);
     ensure!(
         !inside.starts_with(&of),
-        "{} lies in STINT_HOME, which is what is backed up: choose a folder elsewhere, best on another disk",
+        "{} is inside STINT_HOME, the folder to back up: choose a folder outside it, best on another disk",
         dir.display()
     );
     let cannot = || format!("cannot write to the folder {}", dir.display());
@@ -117,7 +114,7 @@ fn prepare(dir: &Path, home: &Path) -> Result<()> {
         bail!("{} has a backup already: choose another folder", dir.display());
     }
     bail!(
-        "{} is not empty: choose another folder, or remove what is in it, if that is a backup that was never finished",
+        "{} is not empty: choose another folder, or remove its contents if they are an unfinished backup",
         dir.display()
     )
 }
@@ -127,8 +124,8 @@ fn is_sound(copy: &CopiedFile) -> Result<()> {
     match copy.findings.first() {
         None => Ok(()),
         Some(finding) => bail!(
-            "{} is damaged ({}), and so is its copy: this is no backup. See `stint check`, and repair it with `stint check \
-             --repair`, or go back to an earlier backup with `stint restore`",
+            "{} is damaged ({}), and so is its copy: the copy is not a usable backup. See `stint check`, and repair it with `stint check \
+             --repair`, or restore an earlier backup with `stint restore`",
             copy.name,
             finding.text
         ),

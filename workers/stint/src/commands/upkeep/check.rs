@@ -8,26 +8,19 @@ use stint_embedded::upkeep::{CheckDepth, CheckReport, FileSpec, Finding, RepairR
 
 use super::folders::{FolderReport, check_folders, findings_text, row};
 use super::repair::{repair_all, repair_text};
-use super::{LONG, files_of, name, size};
+use super::{LARGE_FILE, files_of, name, size};
 use crate::context::Context;
 use crate::fleets::files;
 use crate::format::count;
 use crate::table::Table;
 
 /// Printed below the list of files if one of them is damaged.
-const REMEDY: &str = "stop what runs here, then `stint check --repair` copies a damaged file and repairs it, and says what is \
-                      lost (first with --dry-run, if you like); or go back to a backup with `stint restore`";
+const REMEDY: &str = "stop the processes that use this folder, then run `stint check --repair`: it copies each damaged file, repairs it, and reports what was lost (try --dry-run first); or restore a backup with `stint restore`";
 
 /// Checks the files, and repairs them if asked to.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  stint check\n  stint check --repair --dry-run\n  stint check --repair\n\nA check reads \
-                        every file of the folder and changes none; a fleet may run meanwhile. It finds pages and indexes \
-                        that are damaged, missing tables, rows that belong to nothing, documents that cannot be read, \
-                        and stored pages that were cut or changed. The exit code is 1 when something is damaged.\n\nA repair needs the folder for itself. Of each \
-                        damaged file it first makes a copy, NAME.before-repair-TIME. It makes indexes anew, takes out rows \
-                        that make no sense, and copies all that can be read of a file with damaged pages into a new one. It \
-                        says for each table how many rows were kept and lost. Every key is then read before it is used."
+    after_help = "Examples:\n  stint check\n  stint check --repair --dry-run\n  stint check --repair\n\nA check reads every file of the folder and changes none; fleets may run meanwhile. It finds damaged pages and indexes, missing tables, orphaned rows, unreadable documents, and stored pages that were truncated or changed. The exit code is 1 when something is damaged.\n\nA repair needs exclusive use of the folder. It first copies each damaged file to NAME.before-repair-TIME. It rebuilds indexes, removes invalid rows, and copies everything readable of a file with damaged pages into a new file. For each table, it reports how many rows were kept and lost. Each key is then read before it is used."
 )]
 pub(crate) struct Arguments {
     /// Repair what can be repaired; each file is copied first.
@@ -43,7 +36,7 @@ pub(crate) struct Arguments {
 
 /// The findings.
 #[derive(Serialize)]
-struct Report {
+struct FilesReport {
     files: Vec<FileReport>,
     /// Folders of files that never change. Not looked at with `--quick`.
     folders: Vec<FolderReport>,
@@ -89,15 +82,12 @@ pub(crate) fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()
     }
     let databases = reports.iter().filter(|report| report.state == State::Damaged).count() as u64;
     let damaged = databases + folders.iter().map(|folder| folder.damaged).sum::<u64>();
-    let report = Report { files: reports, folders, damaged, dry_run: arguments.dry_run };
+    let report = FilesReport { files: reports, folders, damaged, dry_run: arguments.dry_run };
     context.output.result(&report, to_text)?;
     match damaged {
         0 => Ok(()),
         _ if databases > 0 && arguments.repair && !arguments.dry_run => {
-            bail!(
-                "{} not repaired: go back to a backup with `stint restore`",
-                count(databases, "file was", "files were")
-            )
+            bail!("{} not repaired: restore a backup with `stint restore`", count(databases, "file was", "files were"))
         }
         damaged => bail!("{} damaged", count(damaged, "file is", "files are")),
     }
@@ -106,7 +96,7 @@ pub(crate) fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()
 fn check_file(path: &Path, specs: &[FileSpec], depth: CheckDepth, context: &Context) -> anyhow::Result<FileReport> {
     let file = name(path);
     let bytes = path.metadata().map(|metadata| metadata.len()).unwrap_or_default();
-    if bytes >= LONG {
+    if bytes >= LARGE_FILE {
         context.output.message(&format!("checking {file} ({})", size(bytes)));
     }
     let spec = specs.iter().find(|spec| spec.name == file);
@@ -115,12 +105,14 @@ fn check_file(path: &Path, specs: &[FileSpec], depth: CheckDepth, context: &Cont
     Ok(FileReport { file, bytes, state, findings, newer_schema, repair: None })
 }
 
-fn to_text(report: &Report) -> String {
+fn to_text(report: &FilesReport) -> String {
     let mut table = Table::new(["file", ">size", "state"]);
     for file in &report.files {
         let state = match (file.state, file.newer_schema) {
             (State::Sound, None) => "sound".to_owned(),
-            (State::Sound, Some(_)) => "sound as far as this version knows it: a newer one has written it".to_owned(),
+            (State::Sound, Some(_)) => {
+                "sound as far as this version can check; it was written by a newer version".to_owned()
+            }
             (State::Damaged, _) => {
                 format!("damaged: {}", count(file.findings.len() as u64, "finding", "findings"))
             }

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 
-use super::{LONG, size};
+use super::{LARGE_FILE, size};
 use crate::context::Context;
 use crate::fleets::fleet::FolderSpec;
 use crate::fleets::folders;
@@ -91,9 +91,9 @@ fn read_below(
         if kind.is_dir() {
             read_below(&entry.path(), &format!("{path}/"), spec, report, on_progress)?;
         } else if kind.is_file() {
-            let before = report.bytes / LONG;
+            let before = report.bytes / LARGE_FILE;
             report.add(path, &entry, spec);
-            if report.bytes / LONG != before {
+            if report.bytes / LARGE_FILE != before {
                 on_progress(report);
             }
         }

@@ -76,7 +76,7 @@ impl Manifest {
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => bail!(
-                "there is no {NAME} in {}: it is no backup, or one that was never finished; choose another",
+                "there is no {NAME} in {}: it is not a backup, or an unfinished one; choose another",
                 folder.display()
             ),
             Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
@@ -86,7 +86,7 @@ impl Manifest {
         let Manifest { format, stint, .. } = &manifest;
         ensure!(
             *format == FORMAT,
-            "{} was written by stint {stint} in form {format}, and this version reads form {FORMAT}: use that version",
+            "{} was written by stint {stint} in format {format}, and this version reads format {FORMAT}: use that version",
             path.display()
         );
         let files = manifest.files.iter().map(|file| &file.name);

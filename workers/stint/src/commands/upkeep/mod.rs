@@ -21,10 +21,10 @@ use stint_embedded::upkeep::{databases, hosts};
 
 use crate::context::Context;
 
-pub(super) use start::check_after_a_kill;
+pub(super) use start::check_after_unclean_stop;
 
 /// Files of at least this length take so long that progress is reported.
-const LONG: u64 = 256 << 20;
+const LARGE_FILE: u64 = 256 << 20;
 
 /// Returns the databases in the folder. Fails if there are none.
 fn files_of(context: &Context) -> anyhow::Result<Vec<PathBuf>> {
@@ -32,8 +32,7 @@ fn files_of(context: &Context) -> anyhow::Result<Vec<PathBuf>> {
     let files = databases(home).with_context(|| format!("cannot read the folder {}", home.display()))?;
     ensure!(
         !files.is_empty(),
-        "there is nothing of Stint in {}: name another folder with --home or STINT_HOME; what is kept in MongoDB or on AWS \
-         is looked after there",
+        "{} is not a Stint folder: select another folder with --home or STINT_HOME; data in MongoDB or on AWS is maintained there",
         home.display()
     );
     Ok(files)
@@ -59,7 +58,7 @@ fn kill_point() {
 }
 
 /// Formats a time for use in a file name: `20261120T100000Z`.
-fn stamp(at: Timestamp) -> String {
+fn file_timestamp(at: Timestamp) -> String {
     at.to_zoned(TimeZone::UTC).strftime("%Y%m%dT%H%M%SZ").to_string()
 }
 

@@ -7,7 +7,7 @@ use stint_embedded::upkeep::{
 };
 
 use super::check::{FileReport, State};
-use super::{lock_exclusively, name, stamp};
+use super::{file_timestamp, lock_exclusively, name};
 use crate::context::Context;
 use crate::format::{count, number};
 
@@ -24,7 +24,7 @@ pub(super) fn repair_all(
         return Ok(());
     }
     let _lock = lock_exclusively(&context.home, "repair its files")?;
-    let stamp = stamp(context.clock.now());
+    let stamp = file_timestamp(context.clock.now());
     for (path, report) in paths.iter().zip(reports.iter_mut()).filter(|(_, report)| !report.findings.is_empty()) {
         let spec = specs.iter().find(|spec| spec.name == report.file);
         let repaired = if dry_run {
@@ -50,10 +50,10 @@ pub(super) fn repair_all(
 pub(super) fn repair_text(repair: &RepairReport, dry_run: bool) -> String {
     let how = match (repair.kind, dry_run) {
         (RepairKind::Nothing, _) => {
-            "it cannot be repaired: go back to a backup with `stint restore`, or move the file away"
+            "it cannot be repaired: restore a backup with `stint restore`, or move the file away"
         }
-        (RepairKind::InPlace, true) => "a repair would mend it in place",
-        (RepairKind::InPlace, false) => "mended in place",
+        (RepairKind::InPlace, true) => "a repair would fix it in place",
+        (RepairKind::InPlace, false) => "fixed in place",
         (RepairKind::Rebuilt, true) => "a repair would copy what can be read into a new file",
         (RepairKind::Rebuilt, false) => "what can be read was copied into a new file",
     };
@@ -71,10 +71,10 @@ pub(super) fn repair_text(repair: &RepairReport, dry_run: bool) -> String {
         text.push_str("     nothing is lost\n");
     }
     for finding in repair.left.iter().filter(|_| repair.kind != RepairKind::Nothing) {
-        text.push_str(&format!("     still: {}; go back to a backup with `stint restore`\n", finding.text));
+        text.push_str(&format!("     still damaged: {}; restore a backup with `stint restore`\n", finding.text));
     }
     if let Some(copy) = &repair.copy {
-        text.push_str(&format!("     as it was before: {}\n", name(copy)));
+        text.push_str(&format!("     a copy of the damaged file: {}\n", name(copy)));
     }
     text
 }

@@ -20,7 +20,7 @@ use stint_embedded::upkeep::prepare_restored_files;
 
 use super::copies::{copy_file, copy_folder};
 use super::manifest::{Manifest, sync_folder};
-use super::{kill_point, lock_exclusively, size, stamp};
+use super::{file_timestamp, kill_point, lock_exclusively, size};
 use crate::context::Context;
 use crate::fleets::files;
 use crate::format::count;
@@ -33,11 +33,9 @@ const LOCK: &str = ".lock";
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  stint restore /backups/stint-monday --dry-run\n  stint restore /backups/stint-monday \
-                        --force\n\nThe backup is compared with its list first: databases by their checksums, pages by their number and size. Nothing may run in the folder \
-                        meanwhile. What was in it before is put aside, beside it, as NAME.before-restore-TIME.\n\nPoints that \
+                        --force\n\nThe backup is compared with its list first: databases by their checksums, pages by their number and size. No process may use the folder meanwhile. Its previous contents are moved to NAME.before-restore-TIME beside it.\n\nPoints that \
                         were spent since the backup are not spent again: each key's counter is read before the key is used. \
-                        What was collected since is still in the folder that was put aside, and can be taken over \
-                        from there without paying for it again:\n  stint --home NAME.before-restore-TIME data export \
+                        What was collected since then is still in that folder, and can be imported from it without spending points again:\n  stint --home NAME.before-restore-TIME data export \
                         FLEET COLLECTION FILE\n  stint data import FLEET COLLECTION FILE"
 )]
 pub(crate) struct Arguments {
@@ -46,13 +44,13 @@ pub(crate) struct Arguments {
     /// Compare the backup with its list, say what would be done, and change nothing.
     #[arg(long)]
     pub(super) dry_run: bool,
-    /// Restore although the folder holds data, which is put aside.
+    /// Restore although the folder holds data, which is moved aside.
     #[arg(long)]
     pub(super) force: bool,
 }
 
 #[derive(Serialize)]
-struct Report<'a> {
+struct RestoreReport<'a> {
     folder: &'a Path,
     from: &'a Path,
     taken_at: Timestamp,
@@ -69,10 +67,10 @@ pub(crate) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     manifest.verify(dir, &specs)?;
     let home = place(&context.home)?;
     let beside = |behind: &str| home.with_file_name(format!("{}{behind}", super::name(&home)));
-    let aside = holds_data(&home)?.then(|| beside(&format!(".before-restore-{}", stamp(context.clock.now()))));
+    let aside = holds_data(&home)?.then(|| beside(&format!(".before-restore-{}", file_timestamp(context.clock.now()))));
     ensure!(
         aside.is_none() || *force || *dry_run,
-        "{} holds data: add --force to put it aside and restore the backup in its place; nothing was changed",
+        "{} holds data: add --force to move it aside and restore the backup in its place; nothing was changed",
         context.home.display()
     );
     if !dry_run {
@@ -84,7 +82,7 @@ pub(crate) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
         kill_point();
         replace_folder(&new, &home, aside.as_deref())?;
     }
-    let report = Report {
+    let report = RestoreReport {
         folder: &context.home,
         from: dir,
         taken_at: manifest.taken_at,
@@ -156,7 +154,7 @@ fn replace_folder(new: &Path, home: &Path, aside: Option<&Path>) -> Result<()> {
     }
     if let Err(error) = rename(new, home) {
         return match aside.map(|aside| rename(aside, home)) {
-            Some(Err(second)) => Err(error.context(format!("the folder of before could not be put back: {second:#}"))),
+            Some(Err(second)) => Err(error.context(format!("the previous folder could not be moved back: {second:#}"))),
             Some(Ok(())) | None => Err(error),
         };
     }
@@ -165,19 +163,19 @@ fn replace_folder(new: &Path, home: &Path, aside: Option<&Path>) -> Result<()> {
     sync_folder(parent).with_context(|| format!("cannot write {}", parent.display()))
 }
 
-fn to_text(report: &Report<'_>, now: Timestamp) -> String {
-    let Report { folder, from, taken_at, files, bytes, aside, dry_run } = report;
+fn to_text(report: &RestoreReport<'_>, now: Timestamp) -> String {
+    let RestoreReport { folder, from, taken_at, files, bytes, aside, dry_run } = report;
     let databases = count(files.len() as u64, "database", "databases");
     let taken = format_time(*taken_at, now);
     let verb = if *dry_run { "would restore" } else { "restored" };
     let mut text =
         format!("{verb} {databases}, {}, of {taken} from {} into {}\n", size(*bytes), from.display(), folder.display());
     if let Some(aside) = aside {
-        let tense = if *dry_run { "would be" } else { "is" };
-        text.push_str(&format!("what was there before {tense} in {}\n", aside.display()));
+        let tense = if *dry_run { "would be" } else { "are" };
+        text.push_str(&format!("the previous contents {tense} in {}\n", aside.display()));
     }
     if !dry_run {
-        text.push_str("each key is read before it is used; go on with `stint up`\n");
+        text.push_str("each key is read before it is used; continue with `stint up`\n");
     }
     text
 }

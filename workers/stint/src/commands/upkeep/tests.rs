@@ -13,7 +13,7 @@ use stint_testkit::kill_points::{Ended, run_until, variable};
 use tempfile::TempDir;
 
 use super::manifest::Manifest;
-use super::{backup, restore, size, stamp};
+use super::{backup, file_timestamp, restore, size};
 use crate::context::Context;
 use crate::fleets::folders;
 use crate::output::Output;
@@ -145,11 +145,11 @@ fn at_each_kill_point(mut test: impl FnMut(u64) -> Ended) -> u64 {
 #[test]
 fn lengths_and_times_are_readable() {
     assert_eq!([0, 1_023, 65_536, 3 << 29].map(size), ["0 B", "1023 B", "64.0 KiB", "1.5 GiB"]);
-    assert_eq!(stamp("2026-11-20T10:00:00.5Z".parse().unwrap()), "20261120T100000Z");
+    assert_eq!(file_timestamp("2026-11-20T10:00:00.5Z".parse().unwrap()), "20261120T100000Z");
 }
 
 #[test]
-fn a_backup_that_was_killed_is_told_from_a_whole_one() {
+fn an_unfinished_backup_is_recognised() {
     let mut whole = 0;
     let kills = at_each_kill_point(|at| {
         let folders = Folders::new("one");

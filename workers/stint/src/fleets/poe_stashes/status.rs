@@ -26,7 +26,7 @@ struct PoeStatus {
     chain: ChainView,
     /// Totals since the chain was first started.
     totals: Totals,
-    queues: Vec<QueueView>,
+    queues: Vec<QueueCounts>,
     /// The upstreams, and whether each is considered down.
     upstreams: Vec<BreakerView>,
     /// What the indexer has stored, if it ever ran here.
@@ -59,7 +59,7 @@ struct ChainView {
 }
 
 #[derive(Serialize)]
-struct QueueView {
+struct QueueCounts {
     queue: String,
     #[serde(flatten)]
     counts: Counts,
@@ -81,7 +81,7 @@ impl PoeStatus {
         let Some(status) = stores.chain.read().await? else { return Ok(None) };
         let mut queues = Vec::new();
         for queue in [&stores.chain_queue, &stores.stored] {
-            queues.push(QueueView { queue: queue.name().to_owned(), counts: queue.counts().await? });
+            queues.push(QueueCounts { queue: queue.name().to_owned(), counts: queue.counts().await? });
         }
         let head = stores.heads.read().await?;
         let totals = status.progress.totals;
@@ -95,7 +95,7 @@ impl PoeStatus {
 
     fn write(&self, text: &mut String, now: Timestamp) -> std::fmt::Result {
         let PoeStatus { chain, totals, queues, upstreams, index, hints, .. } = self;
-        let position = chain.position.map_or_else(|| "not begun".to_owned(), |id| id.to_string());
+        let position = chain.position.map_or_else(|| "not started".to_owned(), |id| id.to_string());
         let since = chain.since.map(|at| format!(", reached {}", format_time(at, now))).unwrap_or_default();
         writeln!(text, "chain       {} {position}{since}", chain.realm)?;
         writeln!(text, "            {}", chain.to_text())?;
@@ -106,14 +106,14 @@ impl PoeStatus {
             writeln!(text, "            lost {id} {}: {}", format_time(*at, now), one_line(reason))?;
         }
         let (requests, errors, cut) = (number(totals.requests), number(totals.client_errors), number(totals.cut));
-        writeln!(text, "requests    {requests}, {errors} client errors, {cut} bodies that came to nothing")?;
+        writeln!(text, "requests    {requests}, {errors} client errors, {cut} incomplete bodies")?;
         let Totals { header, peek, body, disagreements, .. } = totals;
         let [header, peek, body, disagreements] = [header, peek, body, disagreements].map(|count| number(*count));
         writeln!(
             text,
             "look-ahead  {header} by header, {peek} by first bytes, {body} by body, {disagreements} disagreed"
         )?;
-        for QueueView { queue, counts } in queues {
+        for QueueCounts { queue, counts } in queues {
             let [visible, in_flight, delayed] = [counts.visible, counts.in_flight, counts.delayed].map(number);
             let dead = count(counts.dead_letters, "dead letter", "dead letters");
             writeln!(text, "queue       {queue}: {visible} visible, {in_flight} in flight, {delayed} delayed, {dead}")?;
@@ -158,12 +158,12 @@ impl ChainView {
     fn to_text(&self) -> String {
         let led = match (&self.stopped, self.followed_until) {
             (Some(stopped), _) => format!("STOPPED: {}", one_line(&stopped.reason)),
-            (None, Some(_)) => "a follower has it".to_owned(),
+            (None, Some(_)) => "a follower is at work".to_owned(),
             (None, None) => "no follower is at work".to_owned(),
         };
         let place = if self.at_tail { "; at the end of the river" } else { "" };
         let Some(Lag { shards, seconds: Some(seconds) }) = self.lag else {
-            return format!("{led}{place}; how far it is behind is not known");
+            return format!("{led}{place}; its lag is unknown");
         };
         let shards = shards.map(|lag| lag.map_or_else(|| "?".to_owned(), |seconds| format!("{seconds:.0}")));
         let alarm = if self.alarm { ", FALLING BEHIND" } else { "" };
@@ -171,25 +171,23 @@ impl ChainView {
     }
 }
 
-fn hints(chain: &ChainView, queues: &[QueueView], settings: &Settings) -> Vec<String> {
+fn hints(chain: &ChainView, queues: &[QueueCounts], settings: &Settings) -> Vec<String> {
     let mut hints = Vec::new();
     if let Some(stopped) = &chain.stopped {
         let reason = one_line(&stopped.reason);
-        hints.push(format!("the chain was stopped ({reason}): mend that, then `stint up {FLEET}` goes on"));
+        hints.push(format!("the chain was stopped ({reason}): fix the cause, then run `stint up {FLEET}`"));
     } else if chain.followed_until.is_none() {
         hints.push(format!("no follower is at work on the chain: is `stint up {FLEET}` running?"));
     }
     if let Some(refused) = &chain.head_refused {
         let reason = one_line(&refused.reason);
-        hints.push(format!(
-            "the head was refused ({reason}): until tomorrow it is not known how far the chain is behind"
-        ));
+        hints.push(format!("the request for the head was refused ({reason}): the lag is unknown until tomorrow"));
     }
     if !chain.lost.is_empty() {
         let most = settings.poe_max_body;
         hints.push(format!("pages were lost; if they were too large, raise POE_MAX_BODY, which is {most}"));
     }
-    for QueueView { queue, counts } in queues.iter().filter(|view| view.counts.dead_letters > 0) {
+    for QueueCounts { queue, counts } in queues.iter().filter(|view| view.counts.dead_letters > 0) {
         let dead = count(counts.dead_letters, "dead letter", "dead letters");
         hints.push(format!("{dead} of {queue}: see why with `stint queue peek {queue} --dead`"));
     }

@@ -45,8 +45,7 @@ impl Stores {
         let (chain, heads): (Arc<dyn Chain>, Arc<dyn HeadStore>) = match &settings.poe_blobs {
             Some(Blobs::S3 { .. }) if shared => both(ObjectChain::new(&objects, realm, clock)),
             _ if shared => bail!(
-                "POE_BLOBS is not a bucket: where queues are SQS, the chain's record must be where all who share them \
-                 find it: s3://bucket/prefix"
+                "POE_BLOBS is not a bucket: with SQS queues, the chain's record must be in a bucket that all processes share: s3://bucket/prefix"
             ),
             _ => both(SqliteChain::open(backends.embedded()?, realm, clock)?),
         };
@@ -82,7 +81,7 @@ pub(super) async fn throttle(settings: &Settings, backends: &Backends) -> anyhow
         Some(records) if backends.steers_functions() => backends.steering(Arc::new(ThrottleRecords(records))),
         None if backends.steers_functions() => {
             bail!(
-                "POE_BLOBS must name a bucket, such as s3://BUCKET/PREFIX: what throttles of functions were told is kept there"
+                "POE_BLOBS must name a bucket, such as s3://BUCKET/PREFIX: the state of the throttles of functions is stored there"
             )
         }
         _ => backends.throttle().await,

@@ -44,14 +44,17 @@ impl RunningFleet for RunningPoeStashes {
     async fn start(&self, context: &Context) -> anyhow::Result<()> {
         self.api.probe_now().await;
         if let Some(stopped) = resume(&*self.stores.chain).await? {
-            context.output.line(&format!("{FLEET}: the chain was stopped and goes on; it was: {}", stopped.reason));
+            context
+                .output
+                .line(&format!("{FLEET}: the chain was stopped and continues; the reason was: {}", stopped.reason));
         }
         allow_next_request(&*self.stores.heads).await?;
         let now = context.clock.now();
         if let Some(until) = wake(&*self.stores.chain, &*self.wakeups, now).await? {
             let until = format_time(until, now);
-            let text =
-                format!("{FLEET}: a follower has the chain until {until}; if it was killed, the chain goes on then");
+            let text = format!(
+                "{FLEET}: a follower holds the lease of the chain until {until}; if it was killed, the chain continues then"
+            );
             context.output.line(&text);
         }
         Ok(())
@@ -60,11 +63,11 @@ impl RunningFleet for RunningPoeStashes {
     async fn print_plan(&self, context: &Context) -> anyhow::Result<()> {
         let position = self.stores.chain.read().await?.and_then(|status| status.progress.position);
         let place = match (position, self.settings.poe_start) {
-            (Some(position), _) => format!("goes on from {position}"),
-            (None, Start::At(id)) => format!("begins at {id}"),
-            (None, Start::Head) => "begins at the head, which the river shows in five minutes".to_owned(),
-            (None, Start::Tail) => "begins at the tail, which is looked for first".to_owned(),
-            (None, Start::Beginning) => "begins at the river's beginning".to_owned(),
+            (Some(position), _) => format!("continues from {position}"),
+            (None, Start::At(id)) => format!("starts at {id}"),
+            (None, Start::Head) => "starts at the head, which the river shows in five minutes".to_owned(),
+            (None, Start::Tail) => "starts at the tail, which is searched for first".to_owned(),
+            (None, Start::Beginning) => "starts at the river's beginning".to_owned(),
         };
         let poe_realm = &self.settings.poe_realm;
         let poe_api_url = address(&self.settings.poe_api_url);

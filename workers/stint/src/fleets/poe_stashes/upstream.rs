@@ -34,7 +34,7 @@ pub(super) struct Arguments {
     /// The most items in a stash. An item is about 790 bytes.
     #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u32).range(..=1000))]
     items: u32,
-    /// The limits as their header has them: requests, seconds, and seconds of restriction, with commas between them.
+    /// The limits as their header has them: requests, seconds, and seconds of restriction; several separated by commas.
     #[arg(long, default_value = "2:1:60", value_delimiter = ',', value_parser = window)]
     rate: Vec<Window>,
     /// Count requests in consecutive periods, instead of the period before each request.
@@ -118,15 +118,15 @@ fn options(arguments: &Arguments, context: &Context) -> anyhow::Result<Options> 
 fn era(year: u16) -> anyhow::Result<Era> {
     let eras = [(2016, Era::Y2016), (2022, Era::Y2022), (2026, Era::Y2026)];
     let era = eras.into_iter().find(|(known, _)| *known == year).map(|(_, era)| era);
-    era.with_context(|| format!("no shapes of items are known from {year}: --era is 2016, 2022 or 2026"))
+    era.with_context(|| format!("there is no item format of {year}: --era is 2016, 2022 or 2026"))
 }
 
 /// Parses a limit such as `2:1:60`.
 fn window(text: &str) -> anyhow::Result<Window> {
     let numbers = text.split(':').map(str::parse).collect::<Result<Vec<u32>, _>>();
-    let numbers = numbers.with_context(|| format!("'{text}' is not of three numbers with colons between them"))?;
-    ensure!(numbers.len() == 3, "'{text}' is not of three numbers with colons between them");
-    ensure!(numbers[0] > 0 && numbers[1] > 0, "'{text}' lets no request through");
+    let numbers = numbers.with_context(|| format!("'{text}' is not three numbers separated by colons"))?;
+    ensure!(numbers.len() == 3, "'{text}' is not three numbers separated by colons");
+    ensure!(numbers[0] > 0 && numbers[1] > 0, "'{text}' permits no request");
     Ok(Window::of(numbers[0], u64::from(numbers[1]), u64::from(numbers[2])))
 }
 
@@ -147,7 +147,7 @@ fn to_text(address: &Address) -> String {
     let Address { poe_client_id, poe_client_secret, poe_contact, poe_api_url, poe_token_url, poe_head_url, books } =
         address;
     format!(
-        "a stand-in of the public stash river; its books are at {books}\nexport POE_CLIENT_ID={poe_client_id}\n\
+        "a stand-in for the public stash river; its counters are at {books}\nexport POE_CLIENT_ID={poe_client_id}\n\
          export POE_CLIENT_SECRET={poe_client_secret}\nexport POE_CONTACT={poe_contact}\nexport POE_API_URL={poe_api_url}\n\
          export POE_TOKEN_URL={poe_token_url}\nexport POE_HEAD_URL={poe_head_url}\n"
     )
@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rate_is_written_as_its_header_has_it() {
+    fn a_rate_is_written_as_in_its_header() {
         assert_eq!(window("2:1:60").expect("a window"), Window::of(2, 1, 60));
         for bad in ["", "2", "2:1", "2:1:60:4", "two:1:60", "0:1:60", "2:0:60", "-2:1:60"] {
             assert!(window(bad).is_err(), "{bad}");

@@ -72,7 +72,7 @@ impl fleet::WorkerBuilder for Workers<'_> {
                 let index: Arc<dyn Index> = Arc::new(SqliteIndex::open(&self.backends.folder()?)?);
                 registry.with(Indexer::new(pages, index, IndexerSettings { max_page, event_retention }))
             }
-            unknown => bail!("there is no way to build the worker {unknown}"),
+            unknown => bail!("unknown worker {unknown}"),
         })
     }
 

@@ -27,7 +27,7 @@ use stint_embedded::upkeep::FileSpec;
 use stint_warcraftlogs::config::Settings;
 use stint_warcraftlogs::store::SqliteStore;
 
-use super::fleet::{Collections, ErasedCommand, Fleet, FleetStatus, WorkerBuilder};
+use super::fleet::{CollectionCommands, ErasedCommand, Fleet, FleetStatus, WorkerBuilder};
 use super::settings::{FleetSettings, SettingsParser};
 use crate::wiring::{BackendNeeds, Backends};
 use commands::data;
@@ -124,8 +124,11 @@ impl Fleet for WarcraftLogs {
         Some(ErasedCommand::of::<upstream::Arguments>())
     }
 
-    fn collections(&self) -> Option<Collections> {
-        Some(Collections { import: ErasedCommand::of::<data::Import>(), export: ErasedCommand::of::<data::Export>() })
+    fn collections(&self) -> Option<CollectionCommands> {
+        Some(CollectionCommands {
+            import: ErasedCommand::of::<data::Import>(),
+            export: ErasedCommand::of::<data::Export>(),
+        })
     }
 
     fn commands(&self) -> Option<ErasedCommand> {

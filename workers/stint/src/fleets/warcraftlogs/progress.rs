@@ -70,7 +70,7 @@ impl Snapshot {
     fn key(&self, key: &KeyStatus) -> String {
         let left = key.limit.saturating_sub(key.spent).saturating_sub(key.held);
         match key.state {
-            KeyState::Stale => format!("{} waits to be read", key.key),
+            KeyState::Stale => format!("{} was not read yet", key.key),
             _ => {
                 format!("{} has {left} of {} points, resets in {} s", key.key, key.limit, self.seconds_to(key.reset_at))
             }
@@ -134,7 +134,7 @@ impl Progress {
             ));
         }
         if !dry && was_dry {
-            self.output.line(&format!("points are back: concurrency {}", snapshot.concurrency));
+            self.output.line(&format!("points are available again: concurrency {}", snapshot.concurrency));
         }
         if let Some(bars) = &mut self.bars {
             bars.show(snapshot, &self.output);

@@ -99,7 +99,7 @@ impl Stores {
     pub(crate) async fn existing(context: &Context) -> anyhow::Result<Stores> {
         ensure!(
             context.is_installed(needs().ports)?,
-            "there is nothing of Stint in {}: begin with {}, or name another folder with --home or STINT_HOME",
+            "{} is not a Stint folder: start with {}, or select another folder with --home or STINT_HOME",
             context.home.display(),
             SETUP_COMMANDS
         );

@@ -22,7 +22,7 @@ pub(super) struct Arguments {
     /// How many players there are.
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     players: u32,
-    /// Points per window of each key, with commas between them.
+    /// Points per window of each key, separated by commas.
     #[arg(long, default_value = "18000,3600", value_delimiter = ',')]
     limit: Vec<Points>,
     /// How long a key's window is, in seconds.
@@ -103,7 +103,7 @@ fn address(options: &Options, port: u16) -> Address {
 fn to_text(address: &Address) -> String {
     let Address { wcl_api_url, wcl_token_url, wcl_site_url, wcl_keys, wcl_window_seconds, books } = address;
     format!(
-        "a stand-in of Warcraft Logs; its books are at {books}\nexport WCL_API_URL={wcl_api_url}\n\
+        "a stand-in for Warcraft Logs; its counters are at {books}\nexport WCL_API_URL={wcl_api_url}\n\
          export WCL_TOKEN_URL={wcl_token_url}\nexport WCL_SITE_URL={wcl_site_url}\nexport WCL_KEYS={wcl_keys}\n\
          export WCL_WINDOW_SECONDS={wcl_window_seconds}\n"
     )

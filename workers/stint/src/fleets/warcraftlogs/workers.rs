@@ -217,7 +217,7 @@ impl fleet::WorkerBuilder for Workers<'_> {
                 let generator = generator.with_milestones(self.collections().await?.milestones);
                 registry.with(generator.with_archives(settings.lua_archives.clone()))
             }
-            unknown => bail!("there is no way to build the worker {unknown}"),
+            unknown => bail!("unknown worker {unknown}"),
         })
     }
 

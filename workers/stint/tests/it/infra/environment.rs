@@ -10,7 +10,7 @@ use stint_runtime_api::{InvokeError, Launch, ProcessFunction};
 use super::deployed::{
     Deployment, Infra, POE_STASHES, WARCRAFTLOGS, attribute, body, context, field, labelled, module_text, text, text_of,
 };
-use crate::lambda_stage::{clock, run, tick};
+use crate::lambda_fleet::{clock, run, tick};
 use crate::program::Program;
 
 /// The parts of a function that are tested here.
@@ -78,7 +78,7 @@ fn what_is_set_is_a_setting() {
 }
 
 #[test]
-fn queues_and_functions_are_called_as_their_installation_has_it() {
+fn queues_and_functions_are_named_after_their_installation() {
     for (prefix, queue) in [("stint", "{}"), ("second", "second-{}")] {
         for function in deployed(prefix) {
             assert_eq!(function.variables["STINT_AWS_QUEUE"], queue);
@@ -92,7 +92,7 @@ fn queues_and_functions_are_called_as_their_installation_has_it() {
 }
 
 #[test]
-fn a_function_is_told_which_parameters_hold_its_secrets() {
+fn a_function_knows_the_parameters_with_its_secrets() {
     for function in deployed("second") {
         let named: BTreeSet<&str> = function.variables["STINT_AWS_SECRETS"].split(',').collect();
         let permitted: BTreeSet<String> =
@@ -107,7 +107,7 @@ fn a_function_is_told_which_parameters_hold_its_secrets() {
 
 /// The program starts, up to the point where it reads its secrets, which do not exist here.
 #[test]
-fn every_function_starts_with_what_it_is_given() {
+fn every_function_starts_with_its_environment() {
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join("bootstrap");
     std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_stint"), &program).unwrap();

@@ -46,8 +46,9 @@ const LINE_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The public stash river of Path of Exile: pages as fast as a stand-in permits, stored and indexed.
 #[derive(clap::Args)]
-#[command(after_help = "Everything runs on this machine: the upstream is a stand-in on loopback, and nothing real is \
-                        asked.\n\nExample:\n  stint demo poe --pages 500")]
+#[command(
+    after_help = "Everything runs on this machine: the upstream is a stand-in on loopback, and no real upstream is called.\n\nExample:\n  stint demo poe --pages 500"
+)]
 pub(super) struct Arguments {
     /// How many pages to follow the river for.
     #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..=100_000))]
@@ -83,7 +84,7 @@ impl FleetCommand for Arguments {
         let report = ran?;
         context.output.result(&report, PoeDemoReport::to_text)?;
         context.output.line(&environment.closing_message());
-        ensure!(report.pages.lost == 0 && report.chain.gaps == 0, "the chain is not whole");
+        ensure!(report.pages.lost == 0 && report.chain.gaps == 0, "the chain has gaps, or lost pages");
         Ok(())
     }
 }
@@ -111,7 +112,7 @@ impl DemoEnvironment {
             Installation::build(vec![OpenFleet { fleet, builder }], &all, &backends, stop.clone()).await?;
         let Window { max_hits, period, .. } = LIMIT;
         context.output.line(&format!(
-            "a stand-in of the stash river that permits {max_hits} requests in {} s; state in {}",
+            "a stand-in for the stash river that permits {max_hits} requests in {} s; state in {}",
             period.as_secs(),
             out.display()
         ));

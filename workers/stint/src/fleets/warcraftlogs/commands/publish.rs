@@ -18,8 +18,7 @@ use stint_warcraftlogs::config::Settings;
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  stint wcl publish --dry-run\n  LUA_HISTORY=latest stint wcl publish databases --dry-run\n\n\
-                        Where to is set by LUA_REPOSITORY, LUA_BRANCH, LUA_HISTORY and LUA_ARCHIVES, as for the worker \
-                        db-generator, which generates and publishes in one go."
+                        The target is set by LUA_REPOSITORY, LUA_BRANCH, LUA_HISTORY and LUA_ARCHIVES, as for the worker db-generator, which generates and publishes in one run."
 )]
 pub(crate) struct Arguments {
     /// The folder with the addons; without it LUA_OUT, or `databases` in STINT_HOME.

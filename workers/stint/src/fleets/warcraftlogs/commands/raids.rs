@@ -28,8 +28,7 @@ use crate::table::Table;
 /// Which raids to list, and from where.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  stint wcl raids --raid 44\n  stint wcl raids --built-in\n\nWith WCL_KEYS the API is asked, for a \
-                        point or so; without, the list that the program knows by itself is shown."
+    after_help = "Examples:\n  stint wcl raids --raid 44\n  stint wcl raids --built-in\n\nWith WCL_KEYS the list is read from the API, for about one point; otherwise the built-in list is shown."
 )]
 pub(crate) struct Arguments {
     /// Only this raid, by its id.
@@ -84,9 +83,9 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     let (source, mut raids) = if arguments.built_in || settings.wcl_keys.is_empty() {
         (Source::BuiltIn, built_in())
     } else {
-        let zones = zones(&settings, context).await.context(
-            "cannot ask the API for its raids; `stint wcl raids --built-in` shows those that the program knows by itself",
-        )?;
+        let zones = zones(&settings, context)
+            .await
+            .context("cannot read the raids from the API; `stint wcl raids --built-in` shows the built-in list")?;
         (Source::Api, zones.into_iter().map(RaidView::from).collect())
     };
     raids.retain(|raid| arguments.raid.is_none_or(|wanted| wanted == raid.id));
@@ -130,7 +129,7 @@ impl From<Zone> for RaidView {
 
 /// Requests the list from the API, with points that are held first. No request is made while the API is down.
 async fn zones(settings: &Settings, context: &Context) -> anyhow::Result<Vec<Zone>> {
-    let Shared { pool, breakers } = Shared::open(settings, context).await?;
+    let SharedState { pool, breakers } = SharedState::open(settings, context).await?;
     let breaker = Arc::new(api_breaker(breakers, settings, context));
     let client = Client::new(transport(settings)?, context.clock.clone()).guarded(breaker);
     let api = Api::new(settings, client, context.clock.clone()).map_err(|error| anyhow!(error))?;
@@ -141,14 +140,14 @@ async fn zones(settings: &Settings, context: &Context) -> anyhow::Result<Vec<Zon
 }
 
 /// The state that a call to the API shares with the fleet.
-struct Shared {
+struct SharedState {
     pool: Arc<dyn KeyPool>,
     breakers: Arc<dyn Breakers>,
 }
 
-impl Shared {
+impl SharedState {
     /// Opens the fleet's state. State that no fleet has used yet is kept in memory, so that nothing is created.
-    async fn open(settings: &Settings, context: &Context) -> anyhow::Result<Shared> {
+    async fn open(settings: &Settings, context: &Context) -> anyhow::Result<SharedState> {
         let stores = if context.is_installed(needs().ports)? { Some(Stores::existing(context).await?) } else { None };
         let in_memory = Embedded::in_memory(context.clock.clone())?;
         let breakers: Arc<dyn Breakers> = match &stores {
@@ -158,11 +157,11 @@ impl Shared {
         if let Some(Stores { pool, .. }) = stores
             && !pool.keys().await?.is_empty()
         {
-            return Ok(Shared { pool, breakers });
+            return Ok(SharedState { pool, breakers });
         }
         let pool = in_memory.key_pool(settings.ledger())?;
         pool.configure(&settings.key_ids()).await?;
-        Ok(Shared { pool, breakers })
+        Ok(SharedState { pool, breakers })
     }
 }
 
@@ -185,7 +184,7 @@ fn to_text(listed: &Listed) -> String {
     let source = match listed.source {
         Source::Api => String::new(),
         Source::BuiltIn => format!(
-            "{} that the program knows by itself; with WCL_KEYS the API tells partitions and frozen raids too\n",
+            "{} from the built-in list; with WCL_KEYS, partitions and frozen raids are shown too\n",
             count(listed.raids.len() as u64, "raid", "raids")
         ),
     };

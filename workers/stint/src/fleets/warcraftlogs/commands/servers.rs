@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slug_is_guessed_of_a_name() {
+    fn a_slug_is_derived_from_a_name() {
         for (name, expected) in [
             ("Tarren  Mill", "tarren-mill"),
             ("Mal'Ganis", "malganis"),

@@ -19,10 +19,7 @@ use crate::format::{count, number};
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  stint wcl unpack stint-data/databases --out players.jsonl\n  stint wcl unpack databases --region \
-                        EU | head -1\n\nThe documents are those of `stint data export wcl players`, one to a line, as far as \
-                        the databases carry them: without ids and without the medians of single bosses, the date to its \
-                        day, percentiles and kills as the generator was set to round them. Without ids they cannot be \
-                        imported as players again."
+                        EU | head -1\n\nThe documents have the form of `stint data export wcl players`, one per line, with what the databases contain: no ids, no medians of single bosses, dates without a time, and percentiles and kills as the generator rounded them. Without ids they cannot be imported as players again."
 )]
 pub(crate) struct Arguments {
     /// The folder with the addons.
@@ -67,7 +64,7 @@ struct Region {
 /// Writes every player in the databases.
 pub(crate) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     let Arguments { folder, region, out, force } = arguments;
-    let wanted = wanted(folder, region.as_deref())?;
+    let wanted = regions_to_unpack(folder, region.as_deref())?;
     let target = out.as_deref().and_then(document_writer::file_or_stdout);
     let mut writer = DocumentWriter::open(target, *force, context)?;
     let written = write_all(folder, &wanted, &mut writer).and_then(|regions| Ok((regions, writer.finish()?)));
@@ -79,7 +76,7 @@ pub(crate) fn run(arguments: &Arguments, context: &Context) -> Result<()> {
 }
 
 /// Returns the regions to unpack: the given one, or all.
-fn wanted(folder: &Path, region: Option<&str>) -> Result<Vec<String>> {
+fn regions_to_unpack(folder: &Path, region: Option<&str>) -> Result<Vec<String>> {
     let known = regions(folder)?;
     if known.is_empty() {
         bail!("the folder {} has no databases; generate them with 'stint run wcl/db-generator'", folder.display());

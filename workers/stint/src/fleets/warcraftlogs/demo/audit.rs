@@ -70,7 +70,7 @@ fn check(key: &KeyStatus, windows: &[WindowRecord], charged: Points) -> anyhow::
     let unsure: Points = windows.iter().map(|window| window.unconfirmed).sum::<Points>().saturating_add(key.held);
     ensure!(
         spent <= charged && charged <= spent.saturating_add(unsure),
-        "the books disagree: {} was charged {charged} points, and the ledger says {spent}, give or take {unsure}",
+        "the records disagree: {} was charged {charged} points, and the ledger has {spent} ± {unsure}",
         key.key
     );
     Ok(())

@@ -55,7 +55,7 @@ impl DemoEnvironment {
         tokio::spawn(stint_standins::serve(served, clock.clone(), listener, std::future::pending()));
         let backends = Backends::local(&out, clock.clone())?;
         context.output.line(&format!(
-            "a stand-in of Warcraft Logs with {} players; {} keys of {} points per {} s; state in {}",
+            "a stand-in for Warcraft Logs with {} players; {} keys of {} points per {} s; state in {}",
             arguments.players,
             options.keys.len(),
             options.keys.first().map_or(Points::ZERO, |key| key.limit),

@@ -31,8 +31,9 @@ use environment::DemoEnvironment;
 
 /// Warcraft Logs: players from discovery to Lua databases, under the budgets of a few keys.
 #[derive(clap::Args)]
-#[command(after_help = "Everything runs on this machine: the upstream is a stand-in on loopback, and nothing real is \
-                        asked.\n\nExample:\n  stint demo --players 3000 --seed 41 --json")]
+#[command(
+    after_help = "Everything runs on this machine: the upstream is a stand-in on loopback, and no real upstream is called.\n\nExample:\n  stint demo --players 3000 --seed 41 --json"
+)]
 pub(super) struct Arguments {
     /// How many players the stand-in knows.
     #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]

@@ -39,7 +39,7 @@ pub(super) fn report(
         (upstream.counters(), upstream.options().clone())
     };
     if let Some(broken) = fleet.pool.violation() {
-        bail!("the ledger broke its promise: {broken}");
+        bail!("the ledger is wrong: {broken}");
     }
     for key in fleet.pool.statuses() {
         check(fleet, &key, &books)?;
@@ -97,7 +97,7 @@ fn check(fleet: &SimulatedFleet, key: &KeyStatus, books: &Counters) -> anyhow::R
     let held = fleet.budget_holds();
     ensure!(
         spent <= charged && (!held || charged <= spent.saturating_add(unsure)),
-        "the books disagree: {} was charged {charged} points, and the ledger says {spent}, give or take {unsure}",
+        "the records disagree: {} was charged {charged} points, and the ledger has {spent} ± {unsure}",
         key.key
     );
     Ok(())

@@ -22,7 +22,7 @@ const HOUR: f64 = 3_600.0;
 const DAY: f64 = 86_400.0;
 
 /// If there are more keys than this, only their sum is drawn.
-const MOST_KEYS: usize = 8;
+const MAX_KEYS: usize = 8;
 
 /// Colours that readers with red-green colour blindness can tell apart: Okabe and Ito, "Color universal design".
 const COLOURS: [RGBColor; 8] = [
@@ -62,8 +62,8 @@ pub(super) fn draw(
     observed: &Observations,
 ) -> anyhow::Result<()> {
     let root = SVGBackend::new(file, SIZE).into_drawing_area();
-    root.fill(&WHITE).map_err(cannot)?;
-    let root = root.titled(&heading(result), ("sans-serif", TITLE + 2).into_font()).map_err(cannot)?;
+    root.fill(&WHITE).map_err(chart_error)?;
+    let root = root.titled(&heading(result), ("sans-serif", TITLE + 2).into_font()).map_err(chart_error)?;
     let seconds = scenario.hours.as_secs_f64();
     let (unit, name) = if seconds > 4.0 * DAY { (DAY, "days") } else { (HOUR, "hours") };
     let time = Time { unit, name, end: seconds / unit };
@@ -89,7 +89,7 @@ fn heading(result: &SimulationResult) -> String {
 /// Returns for each key the points spent so far and, in a lighter colour, the points granted. The area between the two
 /// is what expired.
 fn points(result: &SimulationResult, time: Time) -> Vec<Series> {
-    if result.keys.len() > MOST_KEYS {
+    if result.keys.len() > MAX_KEYS {
         let ends: BTreeSet<u64> =
             result.keys.iter().flat_map(|key| &key.windows).map(|window| window.reset_at_seconds as u64).collect();
         let total = |of: fn(&KeyResult, &WindowResult) -> f64| {
@@ -172,7 +172,7 @@ fn draw_panel(panel: &Area<'_>, title: &str, series: &[Series], time: Time) -> a
         .x_label_area_size(34)
         .y_label_area_size(76)
         .build_cartesian_2d(0.0..time.end, 0.0..most)
-        .map_err(cannot)?;
+        .map_err(chart_error)?;
     chart
         .configure_mesh()
         .x_desc(time.name)
@@ -185,7 +185,7 @@ fn draw_panel(panel: &Area<'_>, title: &str, series: &[Series], time: Time) -> a
         .light_line_style(WHITE)
         .bold_line_style(RGBColor(228, 228, 228))
         .draw()
-        .map_err(cannot)?;
+        .map_err(chart_error)?;
     for Series { name, colour, filled, points } in series {
         let style = ShapeStyle::from(colour).stroke_width(2);
         let drawn = if *filled {
@@ -193,7 +193,7 @@ fn draw_panel(panel: &Area<'_>, title: &str, series: &[Series], time: Time) -> a
         } else {
             chart.draw_series(LineSeries::new(points.iter().copied(), style))
         };
-        let drawn = drawn.map_err(cannot)?;
+        let drawn = drawn.map_err(chart_error)?;
         if !name.is_empty() {
             drawn.label(name).legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style));
         }
@@ -205,7 +205,7 @@ fn draw_panel(panel: &Area<'_>, title: &str, series: &[Series], time: Time) -> a
         .border_style(RGBColor(200, 200, 200))
         .label_font(("sans-serif", LABEL))
         .draw()
-        .map_err(cannot)
+        .map_err(chart_error)
 }
 
 /// Formats a number: `12`, `0.5`.
@@ -213,6 +213,6 @@ fn short(at: f64) -> String {
     format!("{at:.1}").trim_end_matches(".0").to_owned()
 }
 
-fn cannot(error: impl Display) -> anyhow::Error {
+fn chart_error(error: impl Display) -> anyhow::Error {
     anyhow!("--chart: cannot draw: {error}")
 }

@@ -40,13 +40,13 @@ use scenario::Scenario;
 use simulated_fleet::SimulatedFleet;
 
 /// The longest simulation, in hours: a year.
-const LONGEST_HOURS: f64 = 24.0 * 366.0;
+const MAX_HOURS: f64 = 24.0 * 366.0;
 
 /// Warcraft Logs: will the players fit into the keys' points, when are they done, what expires, what does it cost.
 #[derive(clap::Args)]
 #[command(
     after_help = "Everything happens on virtual time: the real workers and the real ledger, against a stand-in of \
-                        the upstream, in a model of AWS. Settings of the fleet (such as WCL_CALL_BUDGET) hold here too.\n\n\
+                        the upstream, in a model of AWS. Settings of the fleet (such as WCL_CALL_BUDGET) apply here too.\n\n\
                         Examples:\n  stint simulate --players 20000 --key 18000,3600 --hours 24\n  \
                         stint simulate --players 1000000 --key 72000,72000,72000 --hours 720 --chart month.svg\n  \
                         stint simulate --players 400 --key 900,600,400 --hours 12 --faults all --seeds 500 --vary"
@@ -55,7 +55,7 @@ pub(super) struct Arguments {
     /// How many players the upstream knows.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=2_000_000))]
     players: u32,
-    /// The keys, by their points per window, with commas between them.
+    /// The keys, by their points per window, separated by commas.
     #[arg(long = "key", required = true, value_delimiter = ',', value_parser = parse_limit)]
     keys: Vec<Points>,
     /// How long, in hours; fractions are fine.
@@ -191,8 +191,8 @@ fn parse_limit(text: &str) -> Result<Points, String> {
 }
 
 fn parse_hours(text: &str) -> Result<Duration, String> {
-    let hours = text.trim().parse::<f64>().ok().filter(|hours| *hours > 0.0 && *hours <= LONGEST_HOURS);
-    let hours = hours.ok_or_else(|| format!("'{text}' is not a number of hours above 0 and up to {LONGEST_HOURS}"))?;
+    let hours = text.trim().parse::<f64>().ok().filter(|hours| *hours > 0.0 && *hours <= MAX_HOURS);
+    let hours = hours.ok_or_else(|| format!("'{text}' is not a number of hours above 0 and up to {MAX_HOURS}"))?;
     Ok(Duration::from_secs_f64((hours * 3_600.0).round().max(1.0)))
 }
 

@@ -9,7 +9,7 @@ use stint_simulation::{Faults, Random};
 use stint_warcraftlogs::budget::BudgetStrategy;
 
 /// The most workers in a randomly drawn set-up, unless the scenario names a number.
-const MOST_WORKERS: u32 = 20;
+const MAX_WORKERS: u32 = 20;
 
 /// A simulation's parameters.
 #[derive(Clone, Debug)]
@@ -47,7 +47,7 @@ impl Scenario {
         Scenario {
             players: between(u64::from(self.players).div_ceil(2), u64::from(self.players)) as u32,
             hours: Duration::from_secs(between((hours * 3).div_ceil(4), hours)),
-            workers: Some(between(1, u64::from(self.workers.unwrap_or(MOST_WORKERS))) as u32),
+            workers: Some(between(1, u64::from(self.workers.unwrap_or(MAX_WORKERS))) as u32),
             phases: keys.iter().map(|_| random.below(1_000) as u32).collect(),
             keys: keys.iter().map(|most| Points::whole(between(points(*most).div_ceil(2), points(*most)))).collect(),
             randomised: false,

@@ -106,7 +106,7 @@ fn run_seed(scenario: &Scenario, settings: Settings) -> Result<FleetReport, Stri
 
 fn message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a word")
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
 }
 
 pub(super) fn summary(runs: &[SeedRun]) -> Summary {

@@ -59,7 +59,7 @@ const UPSTREAM_FAULTS: UpstreamFaults = UpstreamFaults {
 };
 
 /// How often, in thousandths of its requests, the upstream returns a short 429 if that fault is requested.
-const HASTE_PER_MILLE: u32 = 10;
+const RATE_LIMITED_PER_MILLE: u32 = 10;
 
 /// All parts of a simulation.
 pub(super) struct SimulatedFleet {
@@ -88,7 +88,7 @@ impl SimulatedFleet {
         let clock = ManualClock::new(started);
         let time: Arc<dyn Clock> = Arc::new(clock.clone());
         let options = options(scenario, &settings, started);
-        let settings = point_at(settings, scenario, &options)?;
+        let settings = point_at_standin(settings, scenario, &options)?;
         let upstream = Arc::new(Mutex::new(WarcraftLogs::new(options)));
         let standin = Arc::new(StandinTransport::new(&upstream, scenario.exclusive, time.clone()));
         let population = upstream.lock().unwrap_or_else(std::sync::PoisonError::into_inner).population();
@@ -207,7 +207,7 @@ impl SimulatedFleet {
 fn options(scenario: &Scenario, settings: &Settings, started: Timestamp) -> Options {
     let window = Duration::from_secs(settings.wcl_window_seconds);
     let faults = if scenario.faults.has(Fault::ServerErrors) { UPSTREAM_FAULTS } else { UpstreamFaults::default() };
-    let rate_limited = scenario.faults.chance(Fault::RateLimits, HASTE_PER_MILLE);
+    let rate_limited = scenario.faults.chance(Fault::RateLimits, RATE_LIMITED_PER_MILLE);
     let mut options = Options::with_keys(scenario.seed, scenario.players, &scenario.keys, window, started);
     for (key, phase) in options.keys.iter_mut().zip(&scenario.phases) {
         key.phase = window * *phase / 1_000;
@@ -216,7 +216,7 @@ fn options(scenario: &Scenario, settings: &Settings, started: Timestamp) -> Opti
 }
 
 /// Applies the scenario, and the settings that point a fleet at the stand-in. Nothing else differs from a real fleet.
-fn point_at(settings: Settings, scenario: &Scenario, options: &Options) -> anyhow::Result<Settings> {
+fn point_at_standin(settings: Settings, scenario: &Scenario, options: &Options) -> anyhow::Result<Settings> {
     let key = |key: &StandinKey| Key { id: KeyId(key.id.clone()), secret: SecretString::from(key.secret.clone()) };
     Ok(Settings {
         wcl_keys: options.keys.iter().map(key).collect(),

@@ -59,7 +59,7 @@ pub(super) fn to_text(report: &FleetReport) -> String {
     row(
         "waiting",
         format!(
-            "{} to be queued, {} to be refreshed later, {} queued, {} parked; at the most {} queued and {} parked",
+            "{} to be queued, {} to be refreshed later, {} queued, {} parked; at most {} queued and {} parked",
             number(result.left.to_queue),
             number(result.left.fresh),
             number(result.left.queued),
@@ -156,7 +156,7 @@ fn cloud(report: &FleetReport, result: &SimulationResult, row: &mut impl FnMut(&
     row(
         "throttle",
         format!(
-            "{} writes, {} requests refused; wake-ups {:.0} s late at the median, {:.0} s at the most",
+            "{} writes, {} requests refused; wake-ups {:.0} s late at the median, {:.0} s at most",
             number(cloud.control_plane.throttle_writes),
             number(cloud.control_plane.refused),
             result.wakeups.median_seconds,
@@ -178,12 +178,12 @@ fn cloud(report: &FleetReport, result: &SimulationResult, row: &mut impl FnMut(&
 }
 
 /// The most keys that are listed individually.
-const MOST_KEYS: usize = 20;
+const MAX_KEYS: usize = 20;
 
 fn keys(result: &SimulationResult) -> String {
     let mut table =
         Table::new(["key", ">limit", ">windows", ">with backlog", ">used of those", ">expired", ">worst window"]);
-    for key in result.keys.iter().take(MOST_KEYS) {
+    for key in result.keys.iter().take(MAX_KEYS) {
         let busy: Vec<&WindowResult> = key.windows.iter().filter(|window| window.backlog).collect();
         let spent: Points = busy.iter().map(|window| window.spent).sum();
         let granted = key.limit.to_float() * busy.len() as f64;
@@ -199,7 +199,7 @@ fn keys(result: &SimulationResult) -> String {
             worst.map_or_else(|| "-".into(), points),
         ]);
     }
-    let more = result.keys.len().saturating_sub(MOST_KEYS);
+    let more = result.keys.len().saturating_sub(MAX_KEYS);
     let rest = if more > 0 { format!("and {more} more keys; --json lists all\n") } else { String::new() };
     format!("{table}{rest}")
 }

@@ -40,7 +40,7 @@ pub(super) fn workers(
     let status = |spec: &WorkerSpec| {
         let throttle = ThrottleView::new(spec, input.throttle(spec));
         let says = if throttle.paused {
-            format!("paused by hand; `stint throttle resume wcl/{}` ends it", spec.name)
+            format!("paused by an operator; `stint throttle resume wcl/{}` resumes it", spec.name)
         } else {
             describe_worker(spec, input, rules, settings, now)
         };
@@ -61,13 +61,13 @@ pub(super) fn hints(input: &StatusInput, settings: &Settings, now: Timestamp) ->
     hints.extend(input.rules.iter().filter(|status| status.doubt.is_some() && !status.accepted).map(hint));
     let paused_rules =
         input.rules.iter().filter_map(|status| status.pause.as_ref().filter(|pause| pause.is_until_changed()));
-    hints.extend(paused_rules.map(|pause| format!("a discovery rule rests: {}", pause.reason)));
+    hints.extend(paused_rules.map(|pause| format!("a discovery rule is resting: {}", pause.reason)));
     if input.keys_in_use().next().is_none() && settings.wcl_keys.is_empty() {
         hints.push("there are no API keys; set WCL_KEYS to id:secret".into());
     }
     for upstream in input.breakers.iter().filter(|upstream| upstream.banned) {
         hints.push(format!(
-            "{} refuses this installation: find out why, since no retry can fix that; it is called again automatically",
+            "{} rejects this installation: find out why, because no retry can fix that. It is probed automatically",
             upstream.upstream
         ));
     }
@@ -117,11 +117,11 @@ fn describe_worker(
             let keys: Vec<&KeyStatus> = input.keys_in_use().collect();
             let wait = refresh_waits_for_points(&keys, settings.unit(), now);
             let wait = input.outage(&[UPSTREAM], now).or(wait);
-            fetcher(&input.refreshes, wait, "no refresh is asked for")
+            fetcher(&input.refreshes, wait, "no refresh is requested")
         }
         name if name == Reviver::SPEC.name => reviver(input, now),
         name if name == DbGenerator::SPEC.name => db_generator(input),
-        _ => "nothing is known of it".into(),
+        _ => "no data".into(),
     }
 }
 
@@ -201,7 +201,10 @@ fn waits_for_points(input: &StatusInput, needed: Points, now: Timestamp) -> Opti
         return Some(waits_for_reset(next, |key| key.free, needed, now));
     };
     let (name, kept) = (&key.key, points(key.reserved));
-    Some(format!("waits for {name}: it keeps {kept} points for refreshes until {}", format_time(key.released_at, now)))
+    Some(format!(
+        "waits for {name}: it reserves {kept} points for refreshes until {}",
+        format_time(key.released_at, now)
+    ))
 }
 
 fn reviver(input: &StatusInput, now: Timestamp) -> String {
@@ -209,7 +212,7 @@ fn reviver(input: &StatusInput, now: Timestamp) -> String {
         Some(wakeup) => {
             let parked = input.queue.parked + input.refreshes.parked;
             let unpark = match parked {
-                _ if input.outage(&[UPSTREAM], now).is_some() => "ask whether the API is back".to_owned(),
+                _ if input.outage(&[UPSTREAM], now).is_some() => "probe the API".to_owned(),
                 0 => "look for points".to_owned(),
                 parked => format!("un-park {}", count(parked, "message", "messages")),
             };

@@ -130,7 +130,7 @@ fn not_json(text: &[u8], error: &serde_json::Error) -> String {
         return "this is CSV, not JSON: export the collection with 'mongoexport --type=json'".into();
     }
     if error.is_eof() {
-        return "the document does not end on its line: one document to a line, or one JSON array".into();
+        return "the document does not end on its line: write one document per line, or one JSON array".into();
     }
     format!("not JSON: {error}")
 }
@@ -158,8 +158,10 @@ fn check_region(region: &str) -> Result<(), String> {
         return Ok(());
     }
     match parse_region(region) {
-        Ok(known) => Err(format!("region: '{region}' is to be written {known}; fix the file, such as with sed")),
-        Err(_) => Err(format!("region: '{region}' is none of {}", REGIONS.join(", "))),
+        Ok(known) => {
+            Err(format!("region: write {known} instead of '{region}'; correct the file, for example with sed"))
+        }
+        Err(_) => Err(format!("region: '{region}' is not one of {}", REGIONS.join(", "))),
     }
 }
 

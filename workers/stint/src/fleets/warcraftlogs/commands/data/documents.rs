@@ -31,7 +31,7 @@ enum Form {
 
 /// The text of one document.
 #[derive(Debug, PartialEq)]
-pub(super) struct Text {
+pub(super) struct DocumentText {
     /// The line at which it begins, counted from 1.
     pub(super) line: u64,
     pub(super) bytes: Vec<u8>,
@@ -43,7 +43,7 @@ impl<R: BufRead> Documents<R> {
     }
 
     /// Returns the next document, or `None` at the end. After an error, nothing more can be read.
-    pub(super) fn next_document(&mut self) -> Result<Option<Text>> {
+    pub(super) fn next_document(&mut self) -> Result<Option<DocumentText>> {
         if self.form == Form::Unknown {
             self.recognise()?;
         }
@@ -69,24 +69,27 @@ impl<R: BufRead> Documents<R> {
         Ok(())
     }
 
-    fn next_line(&mut self) -> Result<Option<Text>> {
+    fn next_line(&mut self) -> Result<Option<DocumentText>> {
         loop {
             let line = self.line;
             let mut bytes = Vec::new();
             let read = (&mut self.reader).take(MAX_DOCUMENT as u64 + 1).read_until(b'\n', &mut bytes)?;
-            ensure!(read <= MAX_DOCUMENT, "line {line} is longer than {MAX_DOCUMENT} bytes, which no document is");
+            ensure!(
+                read <= MAX_DOCUMENT,
+                "line {line} is longer than {MAX_DOCUMENT} bytes, the maximum for a document"
+            );
             if read == 0 {
                 return Ok(None);
             }
             self.line += 1;
             let text = bytes.trim_ascii();
             if !text.is_empty() {
-                return Ok(Some(Text { line, bytes: text.to_vec() }));
+                return Ok(Some(DocumentText { line, bytes: text.to_vec() }));
             }
         }
     }
 
-    fn next_element(&mut self, first: bool) -> Result<Option<Text>> {
+    fn next_element(&mut self, first: bool) -> Result<Option<DocumentText>> {
         let mut next = self.skip_blanks()?;
         if next == Some(b',') && !first {
             self.reader.consume(1);
@@ -99,13 +102,13 @@ impl<R: BufRead> Documents<R> {
         } else if next.is_some() && !first {
             bail!("line {}: a comma or the end of the array is missing", self.line);
         }
-        ensure!(next == Some(b'{'), "line {}: the array has something in it that is no document", self.line);
+        ensure!(next == Some(b'{'), "line {}: the array contains something other than a document", self.line);
         self.form = Form::Array { first: false };
         self.element().map(Some)
     }
 
     /// Reads from an opening brace to its closing brace. Whether the text is valid JSON is checked later.
-    fn element(&mut self) -> Result<Text> {
+    fn element(&mut self) -> Result<DocumentText> {
         let line = self.line;
         let (mut bytes, mut depth, mut in_string, mut escaped) = (Vec::new(), 0_u32, false, false);
         while let Some(byte) = self.byte()? {
@@ -120,7 +123,7 @@ impl<R: BufRead> Documents<R> {
                 _ => {}
             }
             if depth == 0 {
-                return Ok(Text { line, bytes });
+                return Ok(DocumentText { line, bytes });
             }
         }
         bail!("line {line}: the file ends within this document")
@@ -140,7 +143,7 @@ impl<R: BufRead> Documents<R> {
             match self.reader.fill_buf() {
                 Ok(buffer) => return Ok(buffer.first().copied()),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error).context("cannot read on"),
+                Err(error) => return Err(error).context("cannot continue reading"),
             }
         }
     }
@@ -164,7 +167,7 @@ mod tests {
         // The buffer holds a few bytes only, so that every document spans several reads.
         let mut documents = Documents::new(std::io::BufReader::with_capacity(5, text.as_bytes()));
         let mut all = Vec::new();
-        while let Some(Text { line, bytes }) = documents.next_document()? {
+        while let Some(DocumentText { line, bytes }) = documents.next_document()? {
             all.push((line, String::from_utf8(bytes).unwrap()));
         }
         Ok(all)
@@ -183,14 +186,14 @@ mod tests {
     }
 
     #[test]
-    fn broken_arrays_are_said_by_line() {
+    fn broken_arrays_name_the_line() {
         for (text, expected) in [
             ("[{}", "line 1"),
             ("[{}\n{}]", "line 2: a comma"),
             ("[{}\n,{\"a\":", "line 2: the file ends"),
-            ("[1]", "no document"),
+            ("[1]", "other than a document"),
             ("[{}] x", "follows the end"),
-            ("[{},]", "no document"),
+            ("[{},]", "other than a document"),
         ] {
             let error = read(text).unwrap_err().to_string();
             assert!(error.contains(expected), "{text}: {error}");

@@ -58,7 +58,7 @@ fn tagged(tag: &str, content: Value) -> Result<Value, String> {
             number.map(whole).ok_or_else(|| format!("'{text}' is not a finite number"))
         }
         ("date", content) => date(content),
-        (tag, _) => Err(format!("${tag} is not something that a document of this collection has")),
+        (tag, _) => Err(format!("${tag} is not used in documents of this collection")),
     }
 }
 
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_makes_no_sense_is_said_by_its_field() {
+    fn an_invalid_value_names_its_field() {
         for (document, expected) in [
             (json!({"_id": {"$numberLong": "many"}}), "field _id: 'many'"),
             (json!({"a": {"b": {"$numberDouble": "NaN"}}}), "field a.b: 'NaN'"),

@@ -13,7 +13,7 @@ use stint_warcraftlogs::store::{ImportCounts, Milestone};
 
 use super::Collection;
 use super::batch::{self, ImportBatch};
-use super::documents::{Documents, Text};
+use super::documents::{DocumentText, Documents};
 use super::raidlogs::{self, KnownServers};
 use super::unknown::UnknownFields;
 use crate::context::Context;
@@ -38,9 +38,7 @@ const MAX_REPORTED: u64 = 20;
 #[command(
     after_help = "Examples:\n  mongoexport -c discovery_schedules | stint data import wcl discovery_schedules -\n  \
                         stint data import wcl players players.jsonl --dry-run\n\nDocuments may be in relaxed or canonical \
-                        extended JSON. What is stored already is merged with what comes in, so importing a file twice is \
-                        as good as once. Of a player in both, what was updated last counts, unless --overwrite is \
-                        given; fields that are not known are counted and told."
+                        extended JSON. Imported documents are merged with the stored ones, so importing a file twice has no further effect. For a player in both, the latest update counts, unless --overwrite is given. Unknown fields are counted and reported."
 )]
 pub(in crate::fleets::warcraftlogs) struct Import {
     /// The collection.
@@ -110,14 +108,14 @@ async fn run(arguments: &Import, context: &Context) -> Result<()> {
         stored: 0,
         bad: 0,
     };
-    importing.learn_servers().await?;
+    importing.load_known_servers().await?;
     let read = importing.read_all(Documents::new(reader)).await;
     importing.mark_sent().await?;
     read.with_context(|| format!("cannot import {}", name(file)))?;
     let Importing { stored, bad, players, unknown, .. } = importing;
     for (path, documents) in unknown.iter() {
         let documents = count(documents, "document", "documents");
-        context.output.warning(&format!("field {} is not known here and was left out: {documents}", one_line(path)));
+        context.output.warning(&format!("unknown field {} was left out: {documents}", one_line(path)));
     }
     if *dry_run && bad > 0 && !arguments.skip_bad {
         let (good, bad) = (count(stored, "document is", "documents are"), count(bad, "is not", "are not"));
@@ -149,9 +147,9 @@ impl Importing<'_> {
                 Ok(document) => document,
                 Err(error) => return Err(self.stop(&format!("{error:#}"), "").await?),
             };
-            let Some(Text { line, bytes }) = document else { break };
+            let Some(DocumentText { line, bytes }) = document else { break };
             if let Err(reason) = self.push(&bytes) {
-                self.bad(line, &reason).await?;
+                self.report_bad(line, &reason).await?;
             }
             if self.batch.len() >= BATCH {
                 self.store().await?;
@@ -188,7 +186,7 @@ impl Importing<'_> {
     }
 
     /// Reads the servers of stored players, if the documents do not describe servers completely.
-    async fn learn_servers(&mut self) -> Result<()> {
+    async fn load_known_servers(&mut self) -> Result<()> {
         let Some(stores) = self.stores.as_ref().filter(|_| self.arguments.from.is_some()) else { return Ok(()) };
         for region in REGIONS {
             self.servers.insert(region.to_owned(), stores.directory.servers(region).await?);
@@ -197,7 +195,7 @@ impl Importing<'_> {
     }
 
     /// Stops at a bad document, unless the user asked to continue.
-    async fn bad(&mut self, line: u64, reason: &str) -> Result<()> {
+    async fn report_bad(&mut self, line: u64, reason: &str) -> Result<()> {
         let text = format!("line {line}: {}", one_line(reason));
         if !self.arguments.skip_bad && !self.arguments.dry_run {
             let remedy = "; fix the line, or leave such documents out with --skip-bad";

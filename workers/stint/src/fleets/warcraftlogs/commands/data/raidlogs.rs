@@ -132,7 +132,7 @@ fn average(encounters: &BTreeMap<EncounterId, EncounterRank>) -> Option<f64> {
 
 fn text(fields: &Map<String, Value>, name: &str) -> Result<String, String> {
     let text = fields.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-    text.map(str::to_owned).ok_or_else(|| format!("field {name}: it is missing, or not a text"))
+    text.map(str::to_owned).ok_or_else(|| format!("field {name}: it is missing or not a string"))
 }
 
 fn number(fields: &Map<String, Value>, name: &str) -> Result<Option<u32>, String> {
@@ -140,7 +140,7 @@ fn number(fields: &Map<String, Value>, name: &str) -> Result<Option<u32>, String
         None => Ok(None),
         Some(value) => {
             let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
-            number.map(Some).ok_or_else(|| format!("field {name}: {value} is not a number of that kind"))
+            number.map(Some).ok_or_else(|| format!("field {name}: {value} is not a whole number in range"))
         }
     }
 }
@@ -240,14 +240,14 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_converted_names_the_field() {
+    fn fields_that_cannot_be_converted_are_named() {
         let with = |field: &str, value: Value| {
             let mut document = json!({"_id": 7, "name": "Ann", "server": "Aa", "region": "EU", "raids": {"2398_4": cell(json!(5), 1)}});
             document[field] = value;
             convert(document).unwrap_err()
         };
         assert_eq!(with("_id", json!("7")), "field _id: it is not a player's id");
-        assert_eq!(with("server", json!({})), "field server: it is missing, or not a text");
+        assert_eq!(with("server", json!({})), "field server: it is missing or not a string");
         assert_eq!(with("raids", json!([])), "field raids: it is not an object");
         assert_eq!(with("raids", json!({"2398_4": 5})), "field raids.2398_4: it is not an object");
         assert_eq!(with("raids", json!({"2398_4": {"totalKills": 1}})), "field raids.2398_4.zone: it is missing");

@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_read_is_counted_once_a_document() {
+    fn unread_fields_are_counted_once_per_document() {
         let document = json!({
             "_id": 7, "guild": {"name": "Night"}, "nothing": null, "updatedAt": "2026-11-20T10:00:00Z",
             "raids": {"26": {"4": {"best": 1, "rank": 5}, "5": {}}},
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_read_of_a_list_is_counted_too() {
+    fn unread_elements_of_a_list_are_counted() {
         let mut unknown = UnknownFields::default();
         let read = json!({"seasons": [{"rank": 1}, {"rank": 2}], "specs": ["Fire"]});
         let document =
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn names_without_end_do_not_fill_the_memory() {
+    fn endless_names_do_not_fill_the_memory() {
         let documents: Vec<Value> = (0..300).map(|number| json!({ format!("field{number}"): 1 })).collect();
         let unknown = unknown(&documents);
         assert_eq!(unknown.as_object().unwrap().len(), MAX_NAMES + 1);

@@ -74,10 +74,10 @@ pub(super) fn costs_text(costs: &[CallCosts], declared: Points) -> String {
         ));
     }
     for class in costs.iter().filter(|class| class.drift.abs() >= DRIFT) {
-        let direction = if class.drift > 0.0 { "dearer" } else { "cheaper" };
+        let direction = if class.drift > 0.0 { "more" } else { "less" };
         let drift = class.drift.abs() * 100.0;
         let size = class.size();
-        text.push_str(&format!("the latest calls of this size are {drift:.0} % {direction} than before: {size}\n"));
+        text.push_str(&format!("the latest calls of {size} units cost {drift:.0} % {direction} than before\n"));
     }
     text
 }
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_budget_that_is_too_low_and_a_drift_are_said() {
+    fn a_budget_that_is_too_low_and_a_drift_are_reported() {
         let mut costs = Costs::default();
         (0..900).for_each(|_| costs.count(1, Points::whole(4)));
         (0..100).for_each(|_| costs.count(15, Points::whole(45)));
@@ -98,7 +98,7 @@ mod tests {
         1                  964         4.13    5.27           6     6          120 %
         9 to 16            100            3       3           3     3           60 %
         a raid and difficulty has cost 6 points, more than WCL_CALL_BUDGET (5): raise it, or set WCL_GUARD if others use these keys
-        the latest calls of this size are 28 % dearer than before: 1
+        the latest calls of 1 units cost 28 % more than before
         ");
     }
 }

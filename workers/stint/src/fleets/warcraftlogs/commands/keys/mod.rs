@@ -75,8 +75,7 @@ struct Resume {
 
 #[derive(clap::Args)]
 #[command(
-    after_help = "For a key of which something wrong is known: its limit, its counter, its reset or its rest. What it has \
-                  cost, and what calls under way hold, stays known.\n\nExample:\n  stint wcl keys forget my-client-id"
+    after_help = "For a key whose recorded limit, counter, reset or pause is wrong. Its costs, and the holds of calls in progress, are kept.\n\nExample:\n  stint wcl keys forget my-client-id"
 )]
 struct Forget {
     /// The key: its client id.
@@ -158,7 +157,7 @@ async fn set(key: &str, until: Option<Timestamp>, context: &Context) -> anyhow::
     }
     context.output.result(&Changed { key: key.to_owned(), paused_until: until }, |_| match until {
         Some(until) => {
-            format!("{key} is paused until {}; end it with `stint wcl keys resume {key}`\n", format_time(until, now))
+            format!("{key} is paused until {}; resume it with `stint wcl keys resume {key}`\n", format_time(until, now))
         }
         None => format!("{key} is in use again\n"),
     })

@@ -71,18 +71,19 @@ impl KeyView {
     pub(crate) fn state_text(&self, now: Timestamp) -> String {
         match (self.state, self.limit, self.paused_until) {
             (KeyState::Open, ..) if self.doubt == Some(Doubt::Limit) => {
-                "open; one response reported another limit, and the lower one counts until a second agrees".into()
+                "open; one response reported another limit, and the lower one applies until a second response agrees"
+                    .into()
             }
             (KeyState::Open, ..) => "open".into(),
             (KeyState::Edge, ..) => "too close to its reset".into(),
             (KeyState::Stale, None, _) => "never read".into(),
             (KeyState::Stale, Some(_), _) if self.doubt == Some(Doubt::Reset) => {
-                "its reset is further away than a window: the clock was set, and it is read again".into()
+                "its reset is further away than a window: the clock was changed, and the key will be read again".into()
             }
             (KeyState::Stale, Some(_), _) if self.doubt == Some(Doubt::Window) => {
-                "a response contradicts what was known: it is read again".into()
+                "a response contradicts what was known, and the key will be read again".into()
             }
-            (KeyState::Stale, Some(_), _) => "its window is over, and the new one not read yet".into(),
+            (KeyState::Stale, Some(_), _) => "its window has ended, and the new one was not read yet".into(),
             (KeyState::Paused, _, Some(until)) => {
                 let until = format_time(until, now);
                 match self.refusal {

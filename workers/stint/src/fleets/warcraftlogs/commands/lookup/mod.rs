@@ -40,7 +40,7 @@ pub(crate) fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()
     let (name, server) = match name {
         Some(name) => name.split_once('-').unwrap_or((name, server)),
         None => server.split_once('-').ok_or_else(|| {
-            WrongUsage::error(format!("whom of {server}? name a character too, or write both as Name-Server"))
+            WrongUsage::error(format!("name a character of {server} too, or write both as Name-Server"))
         })?,
     };
     match lookup(folder, region, server, name)? {

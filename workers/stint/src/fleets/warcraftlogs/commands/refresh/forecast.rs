@@ -38,7 +38,7 @@ impl Forecast {
         } else if is_idle {
             Some("no process runs the fleet here now; start it: stint up".to_owned())
         } else if stores.throttle.read(&Refresher::SPEC.id()).await?.paused {
-            Some(format!("{name} is paused by hand; `stint throttle resume wcl/{name}` ends it"))
+            Some(format!("{name} is paused by an operator; `stint throttle resume wcl/{name}` resumes it"))
         } else {
             refresh_waits_for_points(&keys, needed, now)
         };

@@ -87,8 +87,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     let raids_to_scrap = raids(&arguments, stored.as_ref(), &stores).await?;
     ensure!(
         !raids_to_scrap.is_empty(),
-        "there are no discovery rules, and nothing is stored of {player_ref}, so it is not known what to fetch; nothing was \
-         queued. Say it with --raid 26 --difficulty heroic, or add a rule: `stint wcl rules add --help`"
+        "there are no discovery rules, and nothing is stored of {player_ref}, so it is unknown which raids to fetch; nothing was queued. Name them with --raid 26 --difficulty heroic, or add a rule: `stint wcl rules add --help`"
     );
     let message = PlayerMessage { player_ref, raids_to_scrap };
     if arguments.wait {

@@ -85,7 +85,7 @@ fn new_rules(arguments: &Add, now: Timestamp) -> anyhow::Result<Vec<Rule>> {
     difficulties.sort_unstable();
     difficulties.dedup();
     let rule = |difficulty| {
-        let rule = Rule { id: fresh_id(now)?, raid, difficulty, start_page, end_page, ..Rule::default() };
+        let rule = Rule { id: new_id(now)?, raid, difficulty, start_page, end_page, ..Rule::default() };
         let rule = arguments.options.apply_to(rule);
         rule.check().map_err(|reason| anyhow!(reason))?;
         raids::check_difficulty(raid, difficulty)
@@ -117,7 +117,7 @@ fn refuse_overlap(rule: &Rule, stored: &[RuleStatus]) -> anyhow::Result<()> {
 
 /// Returns an id in the form of MongoDB's own: four bytes of time in seconds, and eight bytes from the operating
 /// system's random source.
-fn fresh_id(now: Timestamp) -> anyhow::Result<String> {
+fn new_id(now: Timestamp) -> anyhow::Result<String> {
     let mut random = [0; 8];
     getrandom::fill(&mut random).map_err(|error| anyhow!("the system has no random bytes for an id: {error}"))?;
     let seconds = u32::try_from(now.as_second()).unwrap_or_default();
@@ -129,7 +129,7 @@ fn to_text(added: &Added) -> String {
         let (raid, difficulty) = (names::raid(*raid), names::difficulty(*difficulty));
         format!("added {id}: {raid}, {difficulty}, pages {start_page} to {end_page}{}\n", options.page_suffix())
     });
-    lines.collect::<String>() + "`stint up` discovers them; `stint status` tells how far it is\n"
+    lines.collect::<String>() + "`stint up` discovers their players; `stint status` shows the progress\n"
 }
 
 #[cfg(test)]
@@ -139,7 +139,7 @@ mod tests {
     #[test]
     fn ids_begin_with_the_time_and_differ() {
         let now = Timestamp::from_second(0x6381_90fc).unwrap();
-        let (first, second) = (fresh_id(now).unwrap(), fresh_id(now).unwrap());
+        let (first, second) = (new_id(now).unwrap(), new_id(now).unwrap());
         assert!(first.len() == 24 && first.starts_with("638190fc"), "{first}");
         assert_ne!(first, second);
     }

@@ -59,7 +59,7 @@ impl Sample {
         let id = known(&ids, &self.id)?;
         let doubted = rules.iter().find(|status| status.rule.id == id).and_then(|status| status.doubt.clone());
         let Some(doubt) = doubted else {
-            bail!("nothing is in doubt of rule {id}: there is no sample of a page; see `stint wcl rules list`");
+            bail!("rule {id} has no implausible pages, so there is no sample; see `stint wcl rules list`");
         };
         let sampled = Sampled { id: id.to_owned(), at: doubt.at, reason: doubt.reason, sample: doubt.sample };
         let now = context.clock.now();
@@ -81,7 +81,7 @@ impl Accept {
         if let Some(id) =
             ids.iter().find(|id| !stored.iter().any(|status| status.rule.id == **id && status.doubt.is_some()))
         {
-            bail!("nothing is in doubt of rule {id}; nothing was accepted");
+            bail!("rule {id} has no implausible pages; nothing was accepted");
         }
         let mut accepted = Vec::new();
         for id in ids {
@@ -92,7 +92,7 @@ impl Accept {
         stores.start_discovery(context.clock.now()).await;
         context.output.result(&Accepted { accepted }, |Accepted { accepted }| {
             let lines =
-                accepted.iter().map(|id| format!("accepted {id}: the next discovery takes its pages as they are\n"));
+                accepted.iter().map(|id| format!("accepted {id}: the next discovery accepts its pages as they are\n"));
             lines.collect()
         })
     }
@@ -103,7 +103,7 @@ impl Resume {
         let upstream = &self.upstream;
         let stores = Stores::existing(context).await?;
         if !stores.rules.resume_upstream(upstream).await? {
-            bail!("'{upstream}' is not paused; see what is with `stint wcl rules list`");
+            bail!("'{upstream}' is not paused; `stint wcl rules list` shows the upstreams that are");
         }
         stores.start_discovery(context.clock.now()).await;
         context.output.result(&Resumed { resumed: upstream.clone() }, |Resumed { resumed }| {

@@ -39,7 +39,7 @@ enum Action {
     Remove(Remove),
     /// Show the outline of an implausible page.
     Sample(implausible::Sample),
-    /// Confirm that implausible pages are right: the next discovery takes the rule's pages as they are.
+    /// Confirm that implausible pages are correct: the next discovery accepts the rule's pages as they are.
     Accept(implausible::Accept),
     /// End the pause of an upstream that has rejected discovery.
     Resume(implausible::Resume),
@@ -144,7 +144,7 @@ async fn remove(arguments: &Remove, context: &Context) -> anyhow::Result<()> {
     };
     ensure!(
         arguments.id.is_some() || arguments.yes,
-        "this would remove {}: add --yes if that is what you want; nothing was removed",
+        "this would remove {}: add --yes to confirm; nothing was removed",
         count(ids.len() as u64, "rule", "rules")
     );
     let mut removed = 0;

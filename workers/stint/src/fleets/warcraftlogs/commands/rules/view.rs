@@ -142,7 +142,7 @@ impl RuleView {
                 )
             }
             (RuleState::Due, _, Some(due)) => format!("due since {}", clock_time(due, now)),
-            (RuleState::Due, ..) if self.accepted => "due, to be taken as it is".into(),
+            (RuleState::Due, ..) if self.accepted => "due, accepted as it is".into(),
             (RuleState::Due, ..) => "due, never read yet".into(),
             (RuleState::Fresh, _, Some(due)) => format!("fresh, due {}", format_time(due, now)),
             (RuleState::Fresh, ..) => "fresh".into(),

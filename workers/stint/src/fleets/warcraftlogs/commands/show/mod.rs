@@ -30,6 +30,6 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
         Stored::Dropped(dropped) => {
             bail!("player {id} has no ranks: {} ({})", reason_text(dropped.reason), format_time(dropped.at, now))
         }
-        Stored::Nothing => bail!("nothing is stored of player {id}; ask for the player: stint wcl refresh --id {id}"),
+        Stored::Nothing => bail!("nothing is stored about player {id}; request it: stint wcl refresh --id {id}"),
     }
 }

@@ -22,7 +22,7 @@ pub(crate) enum Stored {
 /// Parses `57147396` or `Ånn-Tarren Mill-EU`. No character's name contains a dash, and the region is the last part.
 pub(super) async fn find(text: &str, stores: &Stores) -> anyhow::Result<PlayerId> {
     if let Ok(id) = text.trim().parse::<PlayerId>() {
-        return PlayerRef::by_id(id).map(|_| id).map_err(wrong);
+        return PlayerRef::by_id(id).map(|_| id).map_err(usage_error);
     }
     let parts = text.split_once('-').and_then(|(name, rest)| Some((name, rest.rsplit_once('-')?)));
     let Some((name, (server, region))) = parts else {
@@ -31,13 +31,13 @@ pub(super) async fn find(text: &str, stores: &Stores) -> anyhow::Result<PlayerId
             "{text} is neither an id nor a name, server and region, such as {example}"
         )));
     };
-    let region = parse_region(region).map_err(wrong)?;
+    let region = parse_region(region).map_err(usage_error)?;
     let slug = slug(server, &stores.directory.servers(region).await?);
-    let named = PlayerName::new(name, &slug, region).map_err(wrong)?;
+    let named = PlayerName::new(name, &slug, region).map_err(usage_error)?;
     match stores.directory.find(&named).await? {
         Some(player) => Ok(player.id),
         None => bail!(
-            "nothing is stored of {named}; ask for the player: stint wcl refresh --name {} --server {} --region {}",
+            "nothing is stored about {named}; request it: stint wcl refresh --name {} --server {} --region {}",
             named.name(),
             named.server(),
             named.region()
@@ -45,7 +45,7 @@ pub(super) async fn find(text: &str, stores: &Stores) -> anyhow::Result<PlayerId
     }
 }
 
-fn wrong(reason: String) -> anyhow::Error {
+fn usage_error(reason: String) -> anyhow::Error {
     WrongUsage::error(reason.replacen("field ", "", 1))
 }
 

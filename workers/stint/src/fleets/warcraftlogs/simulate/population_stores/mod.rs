@@ -234,7 +234,7 @@ impl PopulationStores {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn fetched(&self, state: &mut State, position: usize, mask: u32, outcome: FetchOutcome, complete: bool) {
+    fn record_fetch(&self, state: &mut State, position: usize, mask: u32, outcome: FetchOutcome, complete: bool) {
         let (seconds, now) = (self.seconds(), self.clock.now());
         let State { players, totals, .. } = state;
         let player = &mut players[position];

@@ -27,7 +27,7 @@ impl Players for PopulationStores {
             };
             let mut covered = player.ranked_in();
             refused.iter().for_each(|((raid, difficulty), _)| covered.insert(*raid, *difficulty));
-            self.fetched(&mut state, position, self.directory.mask(&covered), FetchOutcome::Ranked, *complete);
+            self.record_fetch(&mut state, position, self.directory.mask(&covered), FetchOutcome::Ranked, *complete);
         }
         Ok(())
     }
@@ -42,7 +42,7 @@ impl Players for PopulationStores {
             if let Some(position) = self.directory.find(*id) {
                 let covered = refused.iter().map(|(unit, _)| *unit).collect();
                 let outcome = if *is_unknown { FetchOutcome::Dropped } else { state.players[position].outcome };
-                self.fetched(&mut state, position, self.directory.mask(&covered), outcome, true);
+                self.record_fetch(&mut state, position, self.directory.mask(&covered), outcome, true);
             }
         }
         Ok(())
@@ -66,7 +66,7 @@ impl Players for PopulationStores {
         let mut state = self.lock();
         for dropped in dropped {
             if let Some(position) = self.directory.find(dropped.id) {
-                self.fetched(&mut state, position, u32::MAX, FetchOutcome::Dropped, true);
+                self.record_fetch(&mut state, position, u32::MAX, FetchOutcome::Dropped, true);
             }
         }
         Ok(())

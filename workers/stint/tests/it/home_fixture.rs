@@ -28,7 +28,7 @@ fn rule(number: u8, raid: u32, difficulty: u32, last_run: Option<Timestamp>) -> 
 }
 
 /// A home folder of a fleet with work in progress.
-pub(crate) struct World {
+pub(crate) struct HomeFixture {
     embedded: Embedded,
     /// A minute behind the program's clock, so that everything done here is in the program's past.
     clock: ManualClock,
@@ -39,12 +39,12 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
-impl World {
-    pub(crate) fn open(home: &Path) -> World {
+impl HomeFixture {
+    pub(crate) fn open(home: &Path) -> HomeFixture {
         let clock = ManualClock::new(before(SystemClock.now(), Duration::from_secs(60)));
         let embedded = Embedded::open(home, Mode::Inline, Arc::new(clock.clone())).unwrap();
         let store = SqliteStore::open(&embedded, Arc::new(clock.clone())).unwrap();
-        World { embedded, clock, store }
+        HomeFixture { embedded, clock, store }
     }
 
     fn now(&self) -> Timestamp {

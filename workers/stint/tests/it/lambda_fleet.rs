@@ -20,16 +20,16 @@ use crate::kill::upstream;
 use crate::upstream::Upstream;
 
 /// The time-out of everything that a test waits for.
-const PATIENCE: Duration = Duration::from_secs(240);
+const TIMEOUT: Duration = Duration::from_secs(240);
 
-/// The time between two looks while a test waits.
-const LOOK_AGAIN: Duration = Duration::from_millis(200);
+/// The time between two readings while a test waits.
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// The number of consecutive polls without a message after which a mapping counts as idle.
 const IDLE: u64 = 5;
 
 /// A fleet with its own folder.
-pub(crate) struct Stage {
+pub(crate) struct LambdaFleet {
     folder: TempDir,
     pub(crate) upstream: Upstream,
     /// The environment of the functions and of the operator.
@@ -50,9 +50,9 @@ pub(crate) struct Ended {
 pub(crate) fn run<T>(test: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        match select(Box::pin(test), SystemClock.sleep(PATIENCE)).await {
+        match select(Box::pin(test), SystemClock.sleep(TIMEOUT)).await {
             Either::Left((result, _)) => result,
-            Either::Right(_) => panic!("not done within {} s", PATIENCE.as_secs()),
+            Either::Right(_) => panic!("not done within {} s", TIMEOUT.as_secs()),
         }
     })
 }
@@ -66,10 +66,10 @@ pub(crate) fn tick(worker: &str) -> Value {
     json!({ "wakeup": format!("start-{worker}"), "worker": format!("warcraftlogs/{worker}"), "due": SystemClock.now() })
 }
 
-impl Stage {
+impl LambdaFleet {
     /// Starts a stand-in for `players` with an empty folder. The fleet's settings refer to both, and include
     /// `variables`.
-    pub(crate) fn set(players: &str, variables: &[(&str, &str)]) -> Stage {
+    pub(crate) fn start(players: &str, variables: &[(&str, &str)]) -> LambdaFleet {
         let folder = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_stint"), folder.path().join("bootstrap")).unwrap();
         let upstream = upstream(players);
@@ -87,12 +87,12 @@ impl Stage {
             ("QUEUE_HOURS", "0"),
         ];
         all.extend(fixed.iter().chain(variables).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        Stage { folder, upstream, variables: all, secrets: Vec::new(), parameters: String::new() }
+        LambdaFleet { folder, upstream, variables: all, secrets: Vec::new(), parameters: String::new() }
     }
 
     /// Withholds secrets from the functions, so that they must read them from SSM parameters.
-    pub(crate) fn with_secrets(self, secrets: &[&'static str], parameters: &str) -> Stage {
-        Stage { secrets: secrets.to_vec(), parameters: parameters.to_owned(), ..self }
+    pub(crate) fn with_secrets(self, secrets: &[&'static str], parameters: &str) -> LambdaFleet {
+        LambdaFleet { secrets: secrets.to_vec(), parameters: parameters.to_owned(), ..self }
     }
 
     pub(crate) fn home(&self) -> PathBuf {
@@ -159,7 +159,7 @@ impl Stage {
 
     /// Takes the fleet from discovery to databases. Schedules call the functions of their workers, and a mapping from
     /// `source` calls the rank fetcher.
-    pub(crate) async fn play<S: Source>(&self, workers: &Workers, source: S) -> Ended {
+    pub(crate) async fn run_to_databases<S: Source>(&self, workers: &Workers, source: S) -> Ended {
         self.add_rules("3,4");
         while workers.discover.invoke(tick("discover")).await.unwrap()["rule"].is_string() {}
         let discovered = self.ids("discovers");
@@ -196,7 +196,7 @@ impl Stage {
             if poller.polled().idle_polls >= IDLE {
                 workers.reviver.invoke(tick("reviver")).await.unwrap();
             }
-            clock().sleep(LOOK_AGAIN).await;
+            clock().sleep(POLL_INTERVAL).await;
         }
     }
 }
@@ -211,8 +211,8 @@ pub(crate) struct Workers {
 }
 
 impl Workers {
-    pub(crate) fn of(stage: &Stage) -> Workers {
-        let function = |worker: &WorkerSpec| stage.function(worker, worker.timeout, &[]);
+    pub(crate) fn of(fleet: &LambdaFleet) -> Workers {
+        let function = |worker: &WorkerSpec| fleet.function(worker, worker.timeout, &[]);
         Workers {
             discover: function(&spec("discover")),
             aggregator: function(&spec("aggregator")),
@@ -257,13 +257,13 @@ pub(crate) fn check_log(log: &[String], keys: &str) {
 }
 
 /// Checks what must hold whichever backends the fleet uses.
-pub(crate) fn check(stage: &Stage, ended: &Ended) {
+pub(crate) fn check(fleet: &LambdaFleet, ended: &Ended) {
     let Ended { discovered, polled, log } = ended;
-    let (ranked, dropped) = (stage.ids("players"), stage.ids("dropped"));
+    let (ranked, dropped) = (fleet.ids("players"), fleet.ids("dropped"));
     let lost: Vec<&u64> = discovered.iter().filter(|id| !ranked.contains(id) && !dropped.contains(id)).collect();
     assert_eq!(lost, Vec::<&u64>::new(), "lost players");
     assert!(polled.largest <= 5 && polled.most_at_once <= 4, "{polled:?}");
-    let books: Value = stage.upstream.books();
+    let books: Value = fleet.upstream.books();
     assert_eq!((books["overspent"].as_f64(), books["refused_calls"].as_u64()), (Some(0.0), Some(0)), "{books}");
-    check_log(log, stage.upstream.setting("wcl_keys"));
+    check_log(log, fleet.upstream.setting("wcl_keys"));
 }

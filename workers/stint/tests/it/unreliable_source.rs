@@ -16,7 +16,7 @@ const LATE: Duration = Duration::from_millis(700);
 const AGAIN: Duration = Duration::from_millis(900);
 
 /// Wraps another source, and delays and duplicates its messages.
-pub(crate) struct Unruly<S> {
+pub(crate) struct UnreliableSource<S> {
     source: S,
     visibility: Duration,
     clock: Arc<dyn Clock>,
@@ -29,7 +29,7 @@ pub(crate) struct Done {
     pub(crate) twice: u32,
     pub(crate) late: u32,
     /// Messages delivered after the queue had made them visible to another receiver.
-    pub(crate) too_late: u32,
+    pub(crate) after_visibility: u32,
     pub(crate) out_of_order: u32,
 }
 
@@ -42,10 +42,10 @@ struct Held {
     done: Done,
 }
 
-impl<S> Unruly<S> {
+impl<S> UnreliableSource<S> {
     /// `visibility` is the time after which the queue makes a message visible to another receiver.
-    pub(crate) fn new(source: S, visibility: Duration, clock: Arc<dyn Clock>) -> Unruly<S> {
-        Unruly { source, visibility, clock, held: Mutex::default() }
+    pub(crate) fn new(source: S, visibility: Duration, clock: Arc<dyn Clock>) -> UnreliableSource<S> {
+        UnreliableSource { source, visibility, clock, held: Mutex::default() }
     }
 
     pub(crate) fn done(&self) -> Done {
@@ -58,7 +58,7 @@ impl<S> Unruly<S> {
 }
 
 #[async_trait]
-impl<S: Source> Source for &Unruly<S> {
+impl<S: Source> Source for &UnreliableSource<S> {
     async fn receive(&self, max: usize) -> Vec<Value> {
         let fresh = self.source.receive(max).await;
         let now = self.clock.now();
@@ -85,7 +85,7 @@ impl Held {
         self.received += 1;
         let number = self.received;
         let delay = if number.is_multiple_of(9) {
-            self.done.too_late += 1;
+            self.done.after_visibility += 1;
             visibility + LATE
         } else if number.is_multiple_of(5) {
             self.done.late += 1;
