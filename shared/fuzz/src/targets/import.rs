@@ -19,7 +19,7 @@ pub(crate) fn run(input: &[u8]) {
     // A small buffer, so that documents span several reads.
     let mut documents = documents::Documents::new(BufReader::with_capacity(usize::from(capacity) + 1, file));
     let mut taken = 0;
-    while let Ok(Some(documents::Text { line, bytes })) = documents.next_document() {
+    while let Ok(Some(documents::DocumentText { line, bytes })) = documents.next_document() {
         taken += bytes.len();
         assert!(taken <= file.len() && line >= 1, "{taken} of {} bytes, in line {line}", file.len());
         if let Ok(value) = serde_json::from_slice::<Value>(&bytes) {
