@@ -13,7 +13,7 @@ macro_rules! throttle_suite {
         $crate::expand_suite! {
             throttle, $run, $world,
             an_unthrottled_worker_runs_at_its_default
-            what_was_set_is_read
+            a_set_value_is_read
             the_last_writer_wins
             a_pause_holds_whatever_is_set
             resuming_without_a_pause_does_nothing
@@ -39,7 +39,7 @@ pub async fn an_unthrottled_worker_runs_at_its_default(world: &dyn ThrottleWorld
 }
 
 /// From 0 up and down again. Setting the current value again does nothing.
-pub async fn what_was_set_is_read(world: &dyn ThrottleWorld) -> PortResult<()> {
+pub async fn a_set_value_is_read(world: &dyn ThrottleWorld) -> PortResult<()> {
     let throttle = world.throttle().await?;
     for concurrency in [0, 50, 50, 1, 0] {
         throttle.set(&FETCHER, concurrency).await?;

@@ -21,9 +21,9 @@ macro_rules! wakeups_suite {
             a_wakeup_of_the_same_name_is_replaced
             a_recurring_wakeup_keeps_its_next_firing
             a_recurring_wakeup_without_a_period_is_refused
-            a_cancelled_wakeup_is_gone
+            a_cancelled_wakeup_does_not_fire
             nothing_fires_before_its_time
-            a_wakeup_fires_once_and_is_gone
+            a_completed_wakeup_does_not_fire_again
             a_time_in_the_past_fires_at_once
             wakeups_of_other_workers_are_left_alone
             two_fleets_may_use_the_same_names
@@ -106,7 +106,7 @@ pub async fn a_recurring_wakeup_without_a_period_is_refused(world: &dyn WakeupWo
 }
 
 /// A cancelled wake-up does not fire. Cancelling an unknown one is not an error.
-pub async fn a_cancelled_wakeup_is_gone(world: &dyn WakeupWorld) -> PortResult<()> {
+pub async fn a_cancelled_wakeup_does_not_fire(world: &dyn WakeupWorld) -> PortResult<()> {
     let wakeups = world.wakeups().await?;
     wakeups.once("revive", &REVIVER, after(world.time().now(), MINUTE)).await?;
     wakeups.cancel(&REVIVER.fleet, "revive").await?;
@@ -133,7 +133,7 @@ pub async fn nothing_fires_before_its_time(world: &dyn WakeupWorld) -> PortResul
 }
 
 /// A one-shot wake-up is removed when it has fired; completing it again does nothing.
-pub async fn a_wakeup_fires_once_and_is_gone(world: &dyn WakeupWorld) -> PortResult<()> {
+pub async fn a_completed_wakeup_does_not_fire_again(world: &dyn WakeupWorld) -> PortResult<()> {
     let wakeups = world.wakeups().await?;
     let Some(source) = world.source().await? else { return Ok(()) };
     wakeups.once("revive", &REVIVER, after(world.time().now(), MINUTE)).await?;

@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn what_counts_towards_a_ban_is_not_repeated() {
+    fn a_request_that_counts_towards_a_ban_is_not_repeated() {
         for client_error in [400, 401, 403, 404, 410] {
             assert_eq!(seconds(&status(client_error, None), 1), None, "{client_error}");
         }

@@ -75,8 +75,8 @@ pub struct Settings {
     pub poe_visibility_seconds: u32,
 
     /// Where pages are stored: a folder, or `s3://bucket/prefix`, with AWS's own settings for region and credentials.
-    /// Default: `poe-pages` in `STINT_HOME`. With queues on SQS it must be a bucket, because the chain's record is stored
-    /// there too.
+    /// Default: `poe-pages` in `STINT_HOME`. With queues on SQS it must be a bucket, because the chain's record is
+    /// stored there too.
     #[arg(long, env = "POE_BLOBS")]
     pub poe_blobs: Option<Blobs>,
 
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_named() {
+    fn missing_settings_are_named() {
         let none = settings(&["--poe-client-id", ""]);
         assert!(none.client().unwrap_err().starts_with("POE_CLIENT_ID is not set: "));
         let named = settings(&["--poe-client-id", "shop"]);

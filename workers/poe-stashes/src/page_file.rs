@@ -197,7 +197,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(40))]
         #[test]
-        fn what_was_written_is_read(page in prop::collection::vec(any::<u8>(), 0..300_000), chunk in 1..100_000_usize) {
+        fn a_written_page_is_read_back(page in prop::collection::vec(any::<u8>(), 0..300_000), chunk in 1..100_000_usize) {
             let (blob, sizes) = blob(&page, chunk);
             prop_assert_eq!(sizes, Sizes { raw: page.len() as u64, stored: blob.len() as u64 });
             let (label, read) = read(&blob, page.len()).unwrap();
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_blob_is_told_from_a_whole_one() {
+    fn a_damaged_blob_is_detected() {
         let page = b"a page of the river, a page of the river, a page of the river".repeat(20);
         let (whole, _) = blob(&page, 50);
         assert!(matches!(read(b"no blob", 100), Err(PageFileError::NoLabel(_))));

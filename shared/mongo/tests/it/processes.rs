@@ -19,7 +19,7 @@ const ROLE: &str = "STINT_TEST_ROLE";
 const DATABASE: &str = "STINT_TEST_DATABASE";
 
 /// The prefix of a child's lines: the test harness writes to the same output.
-const MARK: &str = "child says ";
+const MARK: &str = "child reports ";
 
 /// Not a test: the work of a child. In the parent, where the variable is not set, it does nothing.
 #[test]
@@ -37,11 +37,11 @@ fn child() {
 }
 
 async fn reserve_until_refused(pool: &dyn KeyPool) {
-    say("ready 0");
+    report("ready 0");
     loop {
         for grant in join_all((0..4).map(|_| reserve(pool, 7))).await {
             let Some(grant) = grant else { return };
-            say(&format!("held {}", grant.hold.sequence));
+            report(&format!("held {}", grant.hold.sequence));
         }
     }
 }
@@ -49,16 +49,16 @@ async fn reserve_until_refused(pool: &dyn KeyPool) {
 async fn spend_until_killed(pool: &dyn KeyPool) {
     for number in 0.. {
         let grant = reserve(pool, 1).await.unwrap();
-        say(&format!("held {}", grant.hold.sequence));
+        report(&format!("held {}", grant.hold.sequence));
         if number % 2 == 0 {
             pool.settle(&grant.hold, CallEnd::NotBilled).await.unwrap();
-            say(&format!("settled {}", grant.hold.sequence));
+            report(&format!("settled {}", grant.hold.sequence));
         }
     }
 }
 
 /// Writes directly to the output, because the harness captures what is printed.
-fn say(line: &str) {
+fn report(line: &str) {
     let mut output = std::io::stdout().lock();
     output.write_all(format!("\n{MARK}{line}\n").as_bytes()).unwrap();
     output.flush().unwrap();
@@ -92,14 +92,14 @@ impl Process {
     }
 
     fn rest(mut self) -> Vec<(String, String)> {
-        let said = std::iter::from_fn(|| self.next()).collect();
+        let reports = std::iter::from_fn(|| self.next()).collect();
         assert!(self.child.wait().unwrap().success());
-        said
+        reports
     }
 }
 
-fn texts<'a>(said: &'a [(String, String)], word: &str) -> Vec<&'a str> {
-    said.iter().filter(|(said, _)| said == word).map(|(_, text)| text.as_str()).collect()
+fn texts<'a>(reports: &'a [(String, String)], word: &str) -> Vec<&'a str> {
+    reports.iter().filter(|(reported, _)| reported == word).map(|(_, text)| text.as_str()).collect()
 }
 
 #[test]
@@ -111,8 +111,8 @@ fn two_processes_never_hold_the_same_points() {
             let process = Process::start("reserve", database.name());
             std::thread::spawn(move || process.rest())
         });
-        let said: Vec<_> = readers.into_iter().flat_map(|reader| reader.join().unwrap()).collect();
-        let held = texts(&said, "held");
+        let reports: Vec<_> = readers.into_iter().flat_map(|reader| reader.join().unwrap()).collect();
+        let held = texts(&reports, "held");
         // A process does not report grants that arrived together with its first refusal.
         assert!((995..=1_000).contains(&held.len()), "{} holds", held.len());
         assert_eq!(held.iter().collect::<BTreeSet<_>>().len(), held.len(), "two holds have one name");
@@ -127,16 +127,16 @@ fn acknowledged_steps_survive_a_kill() {
         let database = TestDatabase::new();
         let pool = pool(&database, 1_000_000).await;
         let mut spender = Process::start("spend", database.name());
-        let mut said: Vec<_> = std::iter::from_fn(|| spender.next()).take(150).collect();
+        let mut reports: Vec<_> = std::iter::from_fn(|| spender.next()).take(150).collect();
         spender.child.kill().unwrap();
-        said.extend(std::iter::from_fn(|| spender.next()));
+        reports.extend(std::iter::from_fn(|| spender.next()));
         assert!(!spender.child.wait().unwrap().success());
-        let (held, settled) = (texts(&said, "held").len() as u64, texts(&said, "settled").len() as u64);
+        let (held, settled) = (texts(&reports, "held").len() as u64, texts(&reports, "settled").len() as u64);
         let status = pool.keys().await.unwrap().remove(0);
         // The step in progress may have been done without being reported.
         let holds = status.held.times(Points::whole(1));
         assert!((held - settled).abs_diff(holds) <= 1, "{held} were held, {settled} settled, {holds} are there");
         let next: u64 = reserve(&pool, 1).await.unwrap().hold.sequence;
-        assert!(texts(&said, "held").into_iter().all(|sequence| sequence.parse::<u64>().unwrap() < next));
+        assert!(texts(&reports, "held").into_iter().all(|sequence| sequence.parse::<u64>().unwrap() < next));
     });
 }

@@ -88,7 +88,7 @@ fn more_than_fifteen_requests_a_second_are_refused_and_leave_no_trace() {
 }
 
 #[test]
-fn setting_what_is_set_asks_for_nothing() {
+fn setting_the_same_value_sends_no_request() {
     let plane = plane();
     finish(&plane, plane.throttle.set(&WORKER, 5)).unwrap();
     let requests = plane.throttle.usage().requests;

@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_digest_tells_bodies_apart() {
+    fn a_digest_distinguishes_bodies() {
         assert_eq!(digest(b"0123456789"), digest(b"0123456789"));
         for other in [&b"0123456788"[..], b"012345678", b"1023456789", b""] {
             assert_ne!(digest(b"0123456789"), digest(other));

@@ -119,7 +119,7 @@ fn a_mistake_is_answered_with_errors_and_costs_nothing() {
 }
 
 #[test]
-fn a_body_that_is_no_query_is_an_error_of_its_own() {
+fn a_body_without_a_query_is_an_error_of_its_own() {
     let mut client = client();
     let answer = client.ask("", Value::Null);
     assert_eq!(answer.status(), StatusCode::OK);

@@ -22,7 +22,7 @@ fn credentials_come_by_basic_or_in_the_form() {
 }
 
 #[test]
-fn bad_credentials_are_told_apart_from_none() {
+fn invalid_credentials_and_missing_ones_have_different_answers() {
     let mut client = Client::new(Options::default());
     let none = client.post("/oauth/token", &[], GRANT.to_owned());
     assert_eq!((none.status(), body(&none)), (StatusCode::BAD_REQUEST, r#"{"error":"invalid_request"}"#));

@@ -42,7 +42,7 @@ fn the_pages_of_a_ranking_list_every_player_once() {
 }
 
 #[test]
-fn links_come_with_and_without_the_slash_and_names_are_escaped() {
+fn links_end_with_and_without_a_slash_and_names_are_escaped() {
     let mut client = Client::new(Options { players: 3000, ..Options::default() });
     let html = body(&client.get(&page(29, 4, 1))).to_owned();
     let links = || html.split("href=\"/character/id/").skip(1).map(|rest| &rest[..rest.find('"').unwrap_or(0)]);

@@ -31,7 +31,7 @@ pub use holds::{
     reservers_never_share_points, the_key_that_resets_first_is_used_first, the_reserve_is_for_priority_asks,
 };
 pub use parking::{
-    a_message_parked_again_is_not_forgotten, forgotten_messages_are_gone, lists_of_messages_may_be_empty,
+    a_message_parked_again_is_not_forgotten, forgotten_messages_do_not_come_back, lists_of_messages_may_be_empty,
     parked_messages_are_claimed_by_one_caller_at_a_time, parked_messages_are_claimed_oldest_first,
     parking_an_id_again_replaces_it, queues_do_not_share_parked_messages,
 };
@@ -107,7 +107,7 @@ macro_rules! key_pool_suite {
             parked_messages_are_claimed_oldest_first
             parked_messages_are_claimed_by_one_caller_at_a_time
             parking_an_id_again_replaces_it
-            forgotten_messages_are_gone
+            forgotten_messages_do_not_come_back
             a_message_parked_again_is_not_forgotten
             queues_do_not_share_parked_messages
             lists_of_messages_may_be_empty

@@ -54,7 +54,7 @@ pub async fn parking_an_id_again_replaces_it(world: &dyn KeyPoolWorld) -> PortRe
 
 /// A message that was sent back to its queue is dropped once; dropping it again changes nothing, and no other message
 /// is dropped.
-pub async fn forgotten_messages_are_gone(world: &dyn KeyPoolWorld) -> PortResult<()> {
+pub async fn forgotten_messages_do_not_come_back(world: &dyn KeyPoolWorld) -> PortResult<()> {
     let pool = pool(world).await?;
     let now = world.time().now();
     let kept = parked("2", "kept", after(now, Duration::from_secs(1)));

@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn without_its_closing_quote_an_id_is_not_believed() {
+    fn an_id_without_its_closing_quote_is_not_used() {
         let body = body();
         let quote = PREFIX.len() + ID.len();
         for end in 0..=quote {

@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_body_is_told_from_a_cut_one_at_every_byte() {
+    fn a_body_that_is_cut_at_any_byte_is_detected() {
         for end in 0..BODY.len() {
             assert_eq!(scan(&[&BODY.as_bytes()[..end]]), Err(ScanError::Cut), "{}", &BODY[..end]);
         }
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_page_is_said() {
+    fn an_invalid_page_is_an_error() {
         for body in ["[]", "<html></html>", "{}{}", "7", "\"a\"", "}"] {
             assert_eq!(scan(&[body.as_bytes()]), Err(ScanError::NoObject), "{body}");
         }

@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_places_neither_need_be_ahead() {
+    fn of_two_positions_neither_need_be_ahead() {
         let (one, other) = (id("1-9-3-4-5"), id("2-8-3-4-5"));
         assert!(!one.has_reached(other) && !other.has_reached(one));
         let lower = one.lower(other);
@@ -199,7 +199,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read(shards: [u64; 5]) {
+        fn a_written_id_is_read_back(shards: [u64; 5]) {
             prop_assert_eq!(ChangeId::new(shards).to_string().parse(), Ok(ChangeId::new(shards)));
         }
 

@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_price_is_none() {
+    fn other_notes_have_no_price() {
         for note in [
             "",
             "$",

@@ -61,7 +61,7 @@ fn set_header(answer: &mut http::Response<Bytes>, id: ChangeId) {
 }
 
 #[test]
-fn a_header_that_skips_pages_is_found_out_and_the_chain_turns_back() {
+fn a_header_that_skips_pages_is_detected_and_the_chain_moves_back() {
     let world = world(busy_river(1), |number, answer| {
         if number == 10 {
             let shards = next_of(answer).shards().map(|counter| counter + 40);
@@ -176,7 +176,7 @@ fn an_invalid_header_is_ignored() {
 }
 
 #[test]
-fn a_body_that_begins_in_another_way_is_read_whole() {
+fn a_body_with_another_beginning_is_read_completely() {
     let river = Options { next_id_header: false, ..busy_river(4) };
     let world = world(river, |_, answer| {
         let mut body = b" ".to_vec();
@@ -206,7 +206,7 @@ fn an_answer_that_is_not_a_page_is_requested_again() {
 }
 
 #[test]
-fn a_page_that_is_never_one_is_given_up_after_ten_tries() {
+fn an_invalid_page_is_given_up_after_ten_tries() {
     let broken: Mutex<Option<ChangeId>> = Mutex::new(None);
     let world = world(busy_river(6), move |number, answer| {
         let mut broken = broken.lock().unwrap();

@@ -10,7 +10,7 @@ use stint_standins::poe_stashes::{Era, Faults, Options};
 use crate::world::{World, busy_river, run_scenario};
 
 #[test]
-fn without_the_header_the_first_bytes_tell() {
+fn without_the_header_the_first_bytes_have_the_next_id() {
     for era in [Era::Y2016, Era::Y2022, Era::Y2026] {
         let world = World::new(Options { next_id_header: false, era, ..busy_river(1) }, &[]);
         run_scenario(&world, async {
@@ -56,7 +56,7 @@ fn the_end_is_waited_at_from_two_seconds_to_thirty() {
 }
 
 #[test]
-fn a_cut_body_is_asked_for_again_and_nothing_of_it_stays() {
+fn a_cut_body_is_requested_again_and_nothing_of_it_is_stored() {
     let world = World::new(Options { faults: Faults { cut: 300, ..Faults::default() }, ..busy_river(4) }, &[]);
     run_scenario(&world, async {
         world.start().fetch(300).await;
@@ -80,7 +80,7 @@ fn faults_of_the_server_are_waited_out() {
 }
 
 #[test]
-fn an_expired_token_is_renewed_and_the_chain_goes_on() {
+fn an_expired_token_is_renewed_and_the_chain_continues() {
     let river = Options { token_lifetime: Duration::from_secs(60), tells_token_lifetime: false, ..busy_river(6) };
     let world = World::new(river, &[]);
     run_scenario(&world, async {
@@ -94,7 +94,7 @@ fn an_expired_token_is_renewed_and_the_chain_goes_on() {
 }
 
 #[test]
-fn a_body_over_the_cap_is_given_up_and_the_chain_goes_on() {
+fn a_body_over_the_limit_is_given_up_and_the_chain_continues() {
     let world = World::new(Options { items_per_stash: (0, 12), ..busy_river(7) }, &["--poe-max-body=36000"]);
     run_scenario(&world, async {
         world.start().fetch(200).await;

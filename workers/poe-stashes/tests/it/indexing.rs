@@ -18,7 +18,7 @@ fn lively(seed: u64, era: Era) -> Options {
 }
 
 #[test]
-fn the_index_is_what_was_seen_last() {
+fn the_index_has_the_latest_content() {
     for (seed, era) in [(1, Era::Y2016), (2, Era::Y2022), (3, Era::Y2026)] {
         let world = World::new(lively(seed, era), &[]);
         run_scenario(&world, async {
@@ -48,7 +48,7 @@ async fn last_seen(world: &World) -> BTreeMap<String, Value> {
 }
 
 #[test]
-fn pages_in_any_order_and_twice_come_to_the_same() {
+fn pages_in_any_order_and_twice_give_the_same_index() {
     let world = World::new(lively(4, Era::Y2026), &[]);
     run_scenario(&world, async {
         world.start().fetch(60).await;

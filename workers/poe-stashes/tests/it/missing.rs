@@ -75,7 +75,7 @@ fn a_page_that_always_fails_keeps_nothing_else_waiting() {
 }
 
 #[test]
-fn a_page_that_is_refused_is_given_up_and_the_chain_goes_on() {
+fn a_refused_page_is_given_up_and_the_chain_continues() {
     for (status, flags) in [(403, &[][..]), (404, &["--poe-open-pages=1"]), (410, &[])] {
         let world = failing_third_page(2, status, flags);
         run_scenario(&world, async {

@@ -72,7 +72,7 @@ fn world(seed: u64) -> (World, Arc<Mutex<State>>) {
 }
 
 #[test]
-fn hours_of_every_form_take_few_requests_and_the_chain_goes_on_behind_them() {
+fn hours_of_every_failure_take_few_requests_and_the_chain_continues_after_them() {
     let forms = [(8, Form::Status(502)), (2, Form::Status(503)), (2, Form::Silence), (2, Form::NoConnection)];
     for (seed, (hours, form)) in (40..).zip(forms) {
         let (world, transport) = world(seed);

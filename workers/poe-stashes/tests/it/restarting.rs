@@ -54,7 +54,7 @@ async fn assert_always_claimed<T>(world: &World, work: impl Future<Output = T>) 
 }
 
 #[test]
-fn a_short_lease_is_kept_up_as_well() {
+fn a_short_lease_is_renewed_in_time() {
     // At the end of the river, where it waits for up to half a minute.
     let river = Options { edits_per_second: 0, history: Duration::from_secs(400), ..busy_river(2) };
     let world = World::new(river, &["--poe-lease-seconds=1"]);

@@ -72,7 +72,7 @@ fn at_the_head_there_is_nothing_for_five_minutes() {
 }
 
 #[test]
-fn a_chain_goes_on_from_its_position_whatever_the_start_says() {
+fn a_chain_with_a_position_ignores_the_start_setting() {
     let world = World::new(busy_river(8), &[]);
     run_scenario(&world, async {
         world.start().fetch(10).await;

@@ -97,7 +97,7 @@ macro_rules! store_suite {
             a_blob_is_seen_when_it_is_committed_and_not_before
             a_second_blob_of_the_name_changes_nothing
             a_blob_of_many_parts_is_one_blob
-            what_is_aborted_or_dropped_leaves_nothing
+            an_aborted_or_dropped_upload_leaves_nothing
         }
         crate::stores::expand! { chain, $run, $backend,
             a_new_chain_is_claimed_without_a_position

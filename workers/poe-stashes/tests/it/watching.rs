@@ -56,7 +56,7 @@ fn a_chain_without_follower_and_message_is_restarted() {
 }
 
 #[test]
-fn a_head_that_is_refused_is_not_asked_for_again_for_a_day() {
+fn a_refused_head_is_not_requested_again_for_a_day() {
     let world = World::new(Options { ban_after: 0, ..busy_river(4) }, &[]);
     run_scenario(&world, async {
         let watch = async || world.start().run("watcher", Value::Null).await["failed"].as_str().unwrap().to_owned();

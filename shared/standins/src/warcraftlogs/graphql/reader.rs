@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_off_anywhere_is_not_read_as_something_else() {
+    fn a_truncated_page_file_is_an_error() {
         for text in PLAIN {
             let ends = (0..text.len()).filter(|end| text.is_char_boundary(*end));
             for cut in ends.map(|end| &text[..end]) {

@@ -8,7 +8,7 @@ fn header<'a>(answer: &'a Response<bytes::Bytes>, name: &str) -> &'a str {
 }
 
 #[test]
-fn every_answer_says_what_is_permitted_and_counted() {
+fn every_answer_announces_limits_and_counts() {
     let mut client = Client::new(Options { windows: vec![Window::of(2, 1, 60), Window::of(30, 300, 600)], ..short() });
     let answer = client.get("/public-stash-tabs");
     assert_eq!(header(&answer, "x-rate-limit-policy"), "public-stash-tabs-request-limit-pc");

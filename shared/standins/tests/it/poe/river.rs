@@ -56,7 +56,7 @@ fn a_page_read_again_has_the_same_stashes_with_current_content() {
 }
 
 #[test]
-fn items_come_stay_and_go() {
+fn items_are_added_kept_and_removed() {
     let mut client = Client::unlimited(Options { stashes: 20, unlisted: 0, items_per_stash: (4, 4), ..short() });
     let stash = client.page("0").stashes[0]["id"].as_str().expect("an id").to_owned();
     let items = |client: &mut Client| -> BTreeSet<String> {

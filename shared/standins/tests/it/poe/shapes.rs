@@ -60,7 +60,7 @@ fn an_item_is_about_790_bytes() {
 }
 
 #[test]
-fn a_stash_that_is_not_public_tells_its_id_and_nothing_else() {
+fn a_stash_that_is_not_public_has_only_its_id() {
     for era in [Era::Y2016, Era::Y2022, Era::Y2026] {
         let stashes = stashes(era);
         let (public, unlisted): (Vec<&Value>, Vec<&Value>) = stashes.iter().partition(|stash| stash["public"] == true);
@@ -94,7 +94,7 @@ fn modifiers_and_frames_are_those_of_their_era() {
 }
 
 #[test]
-fn notes_come_in_all_forms() {
+fn notes_have_all_forms() {
     let stashes = stashes(Era::Y2026);
     let notes: Vec<&str> = items(&stashes).into_iter().filter_map(|item| item["note"].as_str()).collect();
     for form in ["~price ", "~b/o ", "/", ".5 ", "not for sale \"yet\""] {

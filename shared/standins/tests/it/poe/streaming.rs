@@ -104,7 +104,7 @@ async fn a_body_that_is_not_read_is_closed(network: &Network) {
 }
 
 #[test]
-fn the_next_page_is_asked_for_while_the_last_one_streams() {
+fn the_next_page_is_requested_while_the_last_one_streams() {
     // 240 kB at 100 kB a second: each page takes longer than five requests take under the limit.
     let (network, clock) = Network::in_process(Options { history: Duration::from_secs(330), ..slow(100_000) });
     drive(&clock, async {

@@ -117,7 +117,7 @@ fn an_older_page_changes_nothing() {
 }
 
 #[test]
-fn an_item_that_is_moved_is_gone_from_one_stash_and_new_in_the_other_in_either_order() {
+fn a_moved_item_is_removed_from_one_stash_and_new_in_the_other_in_either_order() {
     let mut seen = Vec::new();
     for order in [[0, 1], [1, 0]] {
         let index = index();

@@ -50,7 +50,7 @@ pub(crate) async fn a_blob_of_many_parts_is_one_blob(backend: &Backend) {
     assert_eq!(write(backend, key(1), &borrowed).await, Put::AlreadyExists);
 }
 
-pub(crate) async fn what_is_aborted_or_dropped_leaves_nothing(backend: &Backend) {
+pub(crate) async fn an_aborted_or_dropped_upload_leaves_nothing(backend: &Backend) {
     for (number, large) in [(1, false), (2, true)] {
         let size = if large { super::s3::TWO_PARTS } else { 10 };
         let mut upload = backend.pages.begin(key(number)).await.unwrap();
