@@ -44,6 +44,9 @@ impl Circuit {
     /// Returns why a call with this intent could not be made now, or `None` if it could. Does not acquire the right to
     /// call.
     pub fn waits(&self, intent: Intent, settings: &CircuitSettings, now: Timestamp) -> Option<CircuitWait> {
+        if self.is_closed() {
+            return None;
+        }
         // A lapsed probe is due at the earliest instant that the random draw allows, which is good enough for a query.
         self.clone().enter(intent, settings, now, 0).err()
     }
@@ -51,6 +54,9 @@ impl Circuit {
     /// Returns whether a call that holds `pass` may still be sent. Since the pass was issued the breaker may have
     /// opened, or the probe's lease may have ended. Does not acquire a right.
     pub fn admits(&self, pass: Pass, settings: &CircuitSettings, now: Timestamp) -> Result<(), CircuitWait> {
+        if self.is_closed() {
+            return Ok(());
+        }
         let mut circuit = self.clone();
         circuit.expire_lease(settings, now, 0);
         let (outage, until) = match (circuit.state, pass) {
@@ -171,15 +177,14 @@ impl Circuit {
 
     /// Counts a probe whose caller did not come back as failed. Treats an instant that is too far ahead as due.
     fn expire_lease(&mut self, settings: &CircuitSettings, now: Timestamp, random: u64) {
-        match self.state.clone() {
-            CircuitState::Probing { outage, until } if !is_pending(until, settings.lease, now) => {
-                let ended = until.min(now);
+        match &mut self.state {
+            CircuitState::Probing { outage, until } if !is_pending(*until, settings.lease, now) => {
+                let ended = now.min(*until);
                 let failed_probes = outage.failed_probes.saturating_add(1);
-                self.open(Outage { failed_probes, ..outage }, settings, ended, random);
+                let outage = Outage { failed_probes, ..outage.clone() };
+                self.open(outage, settings, ended, random);
             }
-            CircuitState::Open { outage, probe_at } if is_too_far(probe_at, settings.longest(), now) => {
-                self.state = CircuitState::Open { outage, probe_at: now };
-            }
+            CircuitState::Open { probe_at, .. } if is_too_far(*probe_at, settings.longest(), now) => *probe_at = now,
             _ => {}
         }
     }
