@@ -9,13 +9,11 @@ use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use http::StatusCode;
-use http::header::AUTHORIZATION;
-use secrecy::{ExposeSecret, SecretString};
 use stint_core::circuit::Pass;
 use stint_core::clock::{Clock, after, between};
 use stint_core::telemetry::Metric;
 
-use crate::answer::{HttpResponse, ResponseHead, StreamingResponse};
+use crate::answer::{HttpResponse, StreamingResponse};
 use crate::body::Body;
 use crate::breaker::Breaker;
 use crate::challenge::{SEARCHED_BYTES, challenge, is_marked};
@@ -23,9 +21,8 @@ use crate::error::{HttpError, RateLimited};
 use crate::limits::{Flight, LimitOptions, Pacer};
 use crate::pace::{Pace, PaceCounts};
 use crate::policy::{Repeat, RetryPolicy, draw};
-use crate::redact::{excerpt, host, secrets_of, sensitive};
+use crate::redact::{excerpt, host, secrets_of};
 use crate::retry_after::retry_after;
-use crate::token::TokenSource;
 use crate::transport::{Transport, TransportError};
 
 /// Up to this delay, a refusal is about the rate of requests and the client waits it out. A longer delay has a cause
@@ -133,7 +130,16 @@ impl Client {
     /// Short rate-limit refusals are waited out, by all callers. Longer ones are returned without waiting. Dropping the
     /// future abandons the request; whether the upstream has seen it is then unknown.
     pub async fn send(&self, request: http::Request<Bytes>, policy: &RetryPolicy) -> Result<HttpResponse, HttpError> {
-        self.repeating(policy, pass_of(&request), || self.attempt(&request, policy).boxed()).await
+        self.send_again(&request, policy).await
+    }
+
+    /// Like [`send`](Client::send), for a caller that keeps the request to send it again.
+    pub(crate) async fn send_again(
+        &self,
+        request: &http::Request<Bytes>,
+        policy: &RetryPolicy,
+    ) -> Result<HttpResponse, HttpError> {
+        self.repeating(policy, pass_of(request), || self.attempt(request, policy).boxed()).await
     }
 
     /// Like [`send`](Client::send), but returns once the head of the answer has arrived; the next request may be sent
@@ -143,30 +149,16 @@ impl Client {
         request: http::Request<Bytes>,
         policy: &RetryPolicy,
     ) -> Result<StreamingResponse, HttpError> {
-        self.repeating(policy, pass_of(&request), || self.attempt_open(&request, policy).boxed()).await
+        self.open_again(&request, policy).await
     }
 
-    /// Sends `request` with an access token from `tokens`. After a 401 the token is renewed once and the request
-    /// repeated once, because a request refused with 401 was neither done nor billed. A second 401 is an error that
-    /// names the key.
-    pub async fn authorized(
+    /// Like [`open`](Client::open), for a caller that keeps the request to send it again.
+    pub(crate) async fn open_again(
         &self,
-        request: http::Request<Bytes>,
-        tokens: &TokenSource,
-        policy: &RetryPolicy,
-    ) -> Result<HttpResponse, HttpError> {
-        self.renewing(request, tokens, |request| self.send(request, policy).boxed()).await
-    }
-
-    /// Like [`open`](Client::open), with an access token from `tokens` that is renewed as in
-    /// [`authorized`](Client::authorized).
-    pub async fn open_authorized(
-        &self,
-        request: http::Request<Bytes>,
-        tokens: &TokenSource,
+        request: &http::Request<Bytes>,
         policy: &RetryPolicy,
     ) -> Result<StreamingResponse, HttpError> {
-        self.renewing(request, tokens, |request| self.open(request, policy).boxed()).await
+        self.repeating(policy, pass_of(request), || self.attempt_open(request, policy).boxed()).await
     }
 
     async fn repeating<'a, T>(
@@ -197,31 +189,6 @@ impl Client {
                 self.inner.clock.sleep(delay).await;
             }
         }
-    }
-
-    async fn renewing<'a, T: ResponseHead>(
-        &self,
-        request: http::Request<Bytes>,
-        tokens: &TokenSource,
-        send: impl Fn(http::Request<Bytes>) -> BoxFuture<'a, Result<T, HttpError>>,
-    ) -> Result<T, HttpError> {
-        let pass = pass_of(&request);
-        let token = tokens.token_for(pass).await?;
-        let answer = send(with_bearer(request.clone(), &token)).await?;
-        if answer.status() != StatusCode::UNAUTHORIZED {
-            return Ok(answer);
-        }
-        tracing::debug!(key.id = tokens.key_id(), upstream.host = answer.host(), "renewing a refused access token");
-        tokens.invalidate(&token).await;
-        if !self.repeats(pass) {
-            return Err(HttpError::Unauthorized { host: answer.host().to_owned(), key_id: tokens.key_id().to_owned() });
-        }
-        let token = tokens.token_for(pass).await?;
-        let answer = send(with_bearer(request, &token)).await?;
-        if answer.status() != StatusCode::UNAUTHORIZED {
-            return Ok(answer);
-        }
-        Err(HttpError::Unauthorized { host: answer.host().to_owned(), key_id: tokens.key_id().to_owned() })
     }
 
     pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
@@ -313,7 +280,7 @@ impl Client {
     }
 
     /// Returns whether a request of a call with this `pass` may be repeated. A probe is a single request.
-    fn repeats(&self, pass: Pass) -> bool {
+    pub(crate) fn repeats(&self, pass: Pass) -> bool {
         pass == Pass::Free && self.inner.breaker.get().is_none_or(|breaker| breaker.is_closed())
     }
 
@@ -384,14 +351,6 @@ fn landed<B>(
 }
 
 /// Returns the pass with which the caller of `request` has entered the breaker.
-fn pass_of(request: &http::Request<Bytes>) -> Pass {
+pub(crate) fn pass_of(request: &http::Request<Bytes>) -> Pass {
     request.extensions().get().copied().unwrap_or(Pass::Free)
-}
-
-fn with_bearer(mut request: http::Request<Bytes>, token: &SecretString) -> http::Request<Bytes> {
-    // A token source returns only tokens that are valid in a header.
-    if let Some(value) = sensitive(&format!("Bearer {}", token.expose_secret())) {
-        request.headers_mut().insert(AUTHORIZATION, value);
-    }
-    request
 }

@@ -10,6 +10,7 @@
 #![warn(missing_docs)]
 
 mod answer;
+mod authorized;
 mod body;
 mod breaker;
 mod challenge;
