@@ -12,7 +12,7 @@ use futures::future::select;
 use futures::stream::FuturesUnordered;
 use serde::Serialize;
 use stint_core::clock::{Clock, after};
-use stint_core::ports::{Delivery, Queue};
+use stint_core::ports::{Delivery, Queue, Receipt};
 use stint_core::worker::{Disposition, Event, Outcome, retry_delay};
 
 use crate::control_plane::MappingControl;
@@ -83,6 +83,20 @@ struct State {
     /// Whether an invocation failed or was throttled since the last check.
     trouble: bool,
     usage: MappingUsage,
+}
+
+/// What the mapping keeps of a message that it hands over.
+struct Received {
+    message_id: String,
+    receipt: Receipt,
+    receive_count: u32,
+}
+
+impl From<&Delivery> for Received {
+    fn from(delivery: &Delivery) -> Received {
+        let Delivery { message_id, receipt, receive_count, .. } = delivery;
+        Received { message_id: message_id.clone(), receipt: receipt.clone(), receive_count: *receive_count }
+    }
 }
 
 impl SimulatedMapping {
@@ -199,10 +213,11 @@ impl SimulatedMapping {
             self.clock.sleep(pause).await;
             pause = (pause * 2).min(longest);
         };
-        let outcome = slot.run(Event::Batch(batch.clone())).await;
+        let received = batch.iter().map(Received::from).collect();
+        let outcome = slot.run(Event::Batch(batch)).await;
         self.lock().usage.batches += 1;
         match outcome {
-            Ok(outcome) => self.dispose(batch, outcome).await,
+            Ok(outcome) => self.dispose(received, outcome).await,
             Err(_) => {
                 // The whole batch comes back when its visibility timeout ends.
                 self.lock().usage.failed_batches += 1;
@@ -213,9 +228,9 @@ impl SimulatedMapping {
 
     /// Handles a batch that ran, as the worker's Lambda host and the mapping do: the host releases or rejects the
     /// exceptions and reports them as item failures, and the mapping deletes the others.
-    async fn dispose(&self, batch: Vec<Delivery>, outcome: Outcome) {
+    async fn dispose(&self, batch: Vec<Received>, outcome: Outcome) {
         let mut done = Vec::with_capacity(batch.len());
-        for Delivery { message_id, receipt, receive_count, .. } in batch {
+        for Received { message_id, receipt, receive_count } in batch {
             let exception = outcome.exceptions.iter().find(|exception| exception.message_id == message_id);
             // The queue in memory does not fail.
             let _ = match exception.map(|exception| &exception.disposition) {

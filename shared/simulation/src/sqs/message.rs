@@ -1,6 +1,10 @@
 //! A compact form of messages: a queue may hold millions that differ in one number.
 
 use std::collections::HashMap;
+use std::fmt::Write;
+
+/// Digits of the largest number in a body.
+const LONGEST_VALUE: usize = 10;
 
 /// A message as the queue stores it.
 #[derive(Clone, Copy, Debug)]
@@ -48,8 +52,12 @@ impl Bodies {
         let Some((before, behind)) = self.forms.get(message.body as usize) else { return String::new() };
         match behind {
             Some(behind) => {
-                let value = message.value.to_string();
-                [before, value.as_str(), behind].concat()
+                let mut body = String::with_capacity(before.len() + LONGEST_VALUE + behind.len());
+                body.push_str(before);
+                // Writing to a string does not fail.
+                let _ = write!(body, "{}", message.value);
+                body.push_str(behind);
+                body
             }
             None => before.to_string(),
         }
