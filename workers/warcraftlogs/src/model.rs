@@ -1,7 +1,8 @@
 //! The fleet's model of a player, as stored in the documents that the design and existing deployments share.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -18,14 +19,30 @@ pub type Unit = (RaidId, Difficulty);
 pub type EncounterId = u32;
 
 /// Which raids to ask for, and in which difficulties: `{"26": [3, 5]}`. Ordered, without repeats.
+///
+/// Clones share their content until one of them is changed: thousands of players have the same raids, and each is copied
+/// on its way from a page to the queue.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct RaidsToScrap(pub BTreeMap<RaidId, std::collections::BTreeSet<Difficulty>>);
+pub struct RaidsToScrap(Arc<DifficultiesByRaid>);
+
+/// The difficulties to ask for in each raid.
+pub type DifficultiesByRaid = BTreeMap<RaidId, BTreeSet<Difficulty>>;
 
 impl RaidsToScrap {
     /// Just one raid in one difficulty.
     pub fn one(raid: RaidId, difficulty: Difficulty) -> RaidsToScrap {
-        RaidsToScrap(BTreeMap::from([(raid, [difficulty].into())]))
+        RaidsToScrap::from(BTreeMap::from([(raid, [difficulty].into())]))
+    }
+
+    /// The difficulties of each raid.
+    pub fn by_raid(&self) -> &DifficultiesByRaid {
+        &self.0
+    }
+
+    /// Whether this is a clone of `other`, so that both have the same content. `false` if that is not known.
+    pub fn is_clone_of(&self, other: &RaidsToScrap) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// Every (raid, difficulty), in ascending order.
@@ -35,7 +52,7 @@ impl RaidsToScrap {
 
     /// Number of (raid, difficulty) pairs: the price of a request for this player, in call budgets.
     pub fn len(&self) -> usize {
-        self.0.values().map(std::collections::BTreeSet::len).sum()
+        self.0.values().map(BTreeSet::len).sum()
     }
 
     /// Whether there is nothing to fetch.
@@ -50,14 +67,15 @@ impl RaidsToScrap {
 
     /// Adds one (raid, difficulty).
     pub fn insert(&mut self, raid: RaidId, difficulty: Difficulty) {
-        self.0.entry(raid).or_default().insert(difficulty);
+        Arc::make_mut(&mut self.0).entry(raid).or_default().insert(difficulty);
     }
 
     /// Removes one (raid, difficulty).
     pub fn remove(&mut self, raid: RaidId, difficulty: Difficulty) {
-        let emptied = self.0.get_mut(&raid).is_some_and(|known| known.remove(&difficulty) && known.is_empty());
+        let by_raid = Arc::make_mut(&mut self.0);
+        let emptied = by_raid.get_mut(&raid).is_some_and(|known| known.remove(&difficulty) && known.is_empty());
         if emptied {
-            self.0.remove(&raid);
+            by_raid.remove(&raid);
         }
     }
 
@@ -69,9 +87,17 @@ impl RaidsToScrap {
 
 impl FromIterator<(RaidId, Difficulty)> for RaidsToScrap {
     fn from_iter<I: IntoIterator<Item = (RaidId, Difficulty)>>(units: I) -> RaidsToScrap {
-        let mut raids = RaidsToScrap::default();
-        units.into_iter().for_each(|(raid, difficulty)| raids.insert(raid, difficulty));
-        raids
+        let mut by_raid = DifficultiesByRaid::new();
+        for (raid, difficulty) in units {
+            by_raid.entry(raid).or_default().insert(difficulty);
+        }
+        RaidsToScrap::from(by_raid)
+    }
+}
+
+impl From<DifficultiesByRaid> for RaidsToScrap {
+    fn from(by_raid: DifficultiesByRaid) -> RaidsToScrap {
+        RaidsToScrap(Arc::new(by_raid))
     }
 }
 
@@ -112,8 +138,12 @@ pub struct Player {
 impl Player {
     /// The raids and difficulties that have ranks.
     pub fn ranked_in(&self) -> RaidsToScrap {
-        let units = self.raids.iter().flat_map(|(raid, ranks)| ranks.keys().map(|difficulty| (*raid, *difficulty)));
-        units.collect()
+        self.ranked_units().collect()
+    }
+
+    /// The raids and difficulties that have ranks, in ascending order.
+    pub fn ranked_units(&self) -> impl Iterator<Item = Unit> + '_ {
+        self.raids.iter().flat_map(|(raid, ranks)| ranks.keys().map(|difficulty| (*raid, *difficulty)))
     }
 }
 

@@ -195,7 +195,8 @@ pub(super) fn add_raids(field: &str, raids: &RaidsToScrap) -> Document {
         let difficulties: Vec<Bson> = difficulties.iter().map(|difficulty| Bson::from(*difficulty as i32)).collect();
         (format!("{field}.{raid}"), Bson::Document(doc! { "$each": difficulties }))
     };
-    let fields: Document = raids.0.iter().filter(|(_, difficulties)| !difficulties.is_empty()).map(add).collect();
+    let fields: Document =
+        raids.by_raid().iter().filter(|(_, difficulties)| !difficulties.is_empty()).map(add).collect();
     if fields.is_empty() {
         Document::new()
     } else {

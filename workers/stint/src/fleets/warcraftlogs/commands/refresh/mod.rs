@@ -139,7 +139,7 @@ fn to_text(queued: &Queued) -> String {
         .map(|ShownName { name, server, region }| format!("{} of {} ({region})", one_line(name), one_line(server)));
     let who: Vec<String> = name.into_iter().chain(id).collect();
     let mut text = format!("queued ahead of the backlog: {}\n", who.join(", "));
-    for (raid, difficulties) in &queued.raids_to_scrap.0 {
+    for (raid, difficulties) in queued.raids_to_scrap.by_raid() {
         let difficulties: Vec<String> = difficulties.iter().map(|difficulty| names::difficulty(*difficulty)).collect();
         text.push_str(&format!("  {}: {}\n", names::raid(*raid), difficulties.join(", ")));
     }
