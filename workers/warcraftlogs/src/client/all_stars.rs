@@ -34,8 +34,9 @@ impl AllStarsField {
 /// A rank that still changes is a dash, and a partition that does not count yet is 0.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct Fields {
-    spec: Text,
+struct Fields<'a> {
+    #[serde(borrow)]
+    spec: Text<'a>,
     partition: Number,
     points: Number,
     rank: Number,
@@ -43,13 +44,13 @@ struct Fields {
     server_rank: Number,
 }
 
-impl Fields {
+impl Fields<'_> {
     /// Without points there is nothing to store.
     fn stars(self) -> Option<AllStars> {
         let number = |number: Number| number.whole().and_then(|number| u32::try_from(number).ok());
         Some(AllStars {
             points: self.points.0?,
-            spec: self.spec.0,
+            spec: self.spec.into_owned(),
             partition: number(self.partition).filter(|partition| *partition > 0),
             rank: number(self.rank),
             region_rank: number(self.region_rank),

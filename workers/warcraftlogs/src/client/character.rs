@@ -65,6 +65,9 @@ impl Character {
 
     /// Takes out the rankings of a raid and difficulty by further metrics, in any order.
     pub(super) fn take_further(&mut self, unit: (RaidId, Difficulty)) -> Vec<Rankings> {
+        if self.further.is_empty() {
+            return Vec::new();
+        }
         let (further, others) =
             std::mem::take(&mut self.further).into_iter().partition(|(answered, _)| *answered == unit);
         self.further = others;

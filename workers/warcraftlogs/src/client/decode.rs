@@ -1,10 +1,11 @@
 //! Lenient decoding of responses: the upstream's rankings are JSON without a schema, and their shape varies.
 
-use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
 
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -48,7 +49,32 @@ struct Data<C> {
     #[serde(rename = "rateLimitData")]
     points: Option<PointsCounter>,
     #[serde(default, rename = "characterData", alias = "reportData")]
-    aliases: Option<BTreeMap<String, C>>,
+    aliases: Option<Aliases<C>>,
+}
+
+/// The members of an object, in their order.
+struct Aliases<C>(Vec<(String, C)>);
+
+impl<'de, C: Deserialize<'de>> Deserialize<'de> for Aliases<C> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Aliases<C>, D::Error> {
+        struct Members<C>(PhantomData<C>);
+        impl<'de, C: Deserialize<'de>> Visitor<'de> for Members<C> {
+            type Value = Aliases<C>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a map")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Aliases<C>, A::Error> {
+                let mut aliases = Vec::new();
+                while let Some(member) = members.next_entry()? {
+                    aliases.push(member);
+                }
+                Ok(Aliases(aliases))
+            }
+        }
+        deserializer.deserialize_map(Members(PhantomData))
+    }
 }
 
 /// Decodes the response to `batch`. Text before valid JSON is skipped.
@@ -122,7 +148,8 @@ fn outcomes_of<C>(
 ) -> Result<Decoded, Unreadable> {
     let Some(data) = body.data else { return Err(without_data(&body.errors)) };
     let errors = Errors::read(&body.errors);
-    let characters = data.aliases.unwrap_or_default().into_iter().map(|(alias, character)| (alias, read(character)));
+    let aliases = data.aliases.map(|Aliases(members)| members).unwrap_or_default();
+    let characters = aliases.into_iter().map(|(alias, character)| (alias, read(character)));
     let response = ParsedResponse { characters: characters.collect(), errors, has_never_classed_text, now };
     Ok(Decoded { points: data.points, outcomes: response.outcomes(batch) })
 }

@@ -5,9 +5,12 @@
 //! a typed variable would have broken. A test validates every document against the schema.
 
 use std::fmt::Write;
+use std::ops::Range;
 use std::sync::LazyLock;
 
-use crate::model::{Difficulty, RaidId};
+use bytes::Bytes;
+
+use crate::model::{Difficulty, RaidId, Unit};
 use crate::player_ref::PlayerRef;
 use crate::rank_queries::RankQueries;
 
@@ -65,6 +68,17 @@ pub(super) fn report_alias(index: usize) -> String {
     format!("report{index}")
 }
 
+/// The body of the request that sends a document.
+pub(super) fn body(document: &str) -> Bytes {
+    // With room for an escape in every line.
+    let mut body = Vec::with_capacity(document.len() + document.len() / 8 + 16);
+    body.extend_from_slice(br#"{"query":"#);
+    // Writing a text into memory does not fail.
+    let _ = serde_json::to_writer(&mut body, document);
+    body.push(b'}');
+    Bytes::from(body)
+}
+
 /// The query for the key's counter.
 pub fn read_points() -> String {
     format!("query ReadPoints {{ rateLimitData {{ ...Points }} }}\n{}", fragment("Points"))
@@ -73,27 +87,41 @@ pub fn read_points() -> String {
 /// The query for the ranks of several characters, and the key's counter, in one document.
 pub fn ranks(batch: &[CharacterRequest], rank_queries: &RankQueries) -> String {
     let mut document = String::with_capacity(TYPICAL_LENGTH);
+    let mut written: Vec<(Unit, Range<usize>)> = Vec::new();
     document.push_str("query Ranks {\n  rateLimitData { ...Points }\n  characterData {\n");
     for (place, CharacterRequest { player_ref, units }) in batch.iter().enumerate() {
         let (alias, arguments) = (character_alias(place, player_ref), character_arguments(player_ref));
         // Writing to a string does not fail.
         let _ = writeln!(document, "    {alias}: character({arguments}) {{");
         document.push_str("      ...CharacterFields\n");
-        for (raid, difficulty) in units {
-            // The alias of `unit_alias`, without allocating a string: this is the innermost of millions of lines.
-            for (place, arguments) in rank_queries.arguments((*raid, *difficulty)).iter().enumerate() {
-                let _ = write!(document, "      r{raid}d{difficulty}");
-                if place > 0 {
-                    let _ = write!(document, "m{place}");
+        for unit in units {
+            // The players of a batch have many of them in common.
+            match written.iter().find(|(known, _)| known == unit) {
+                Some((_, lines)) => document.extend_from_within(lines.clone()),
+                None => {
+                    let start = document.len();
+                    write_unit(&mut document, *unit, rank_queries.arguments(*unit));
+                    written.push((*unit, start..document.len()));
                 }
-                let _ = write!(document, ": zoneRankings(zoneID: {raid}, ");
-                let _ = writeln!(document, "difficulty: {difficulty}{arguments})");
             }
         }
         document.push_str("    }\n");
     }
     document.push_str("  }\n}\n");
     document + &RANKS_FRAGMENTS
+}
+
+/// Writes the lines for a raid and difficulty, one for each metric.
+fn write_unit(document: &mut String, (raid, difficulty): Unit, arguments: &[String]) {
+    for (place, arguments) in arguments.iter().enumerate() {
+        // The alias of `unit_alias`, without allocating a string. Writing to a string does not fail.
+        let _ = write!(document, "      r{raid}d{difficulty}");
+        if place > 0 {
+            let _ = write!(document, "m{place}");
+        }
+        let _ = write!(document, ": zoneRankings(zoneID: {raid}, ");
+        let _ = writeln!(document, "difficulty: {difficulty}{arguments})");
+    }
 }
 
 /// A guild, with what the upstream needs to distinguish guilds of the same name.

@@ -1,6 +1,7 @@
 //! Values whose shape may differ from the schema: decoded as far as possible, so that they never make the whole
 //! response undecodable.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -19,6 +20,11 @@ pub(super) trait Lenient<'de>: Default {
 
     fn of_text(_: &str) -> Self {
         Self::default()
+    }
+
+    /// From a text that outlives the response's decoding.
+    fn of_borrowed_text(text: &'de str) -> Self {
+        Self::of_text(text)
     }
 
     fn of_list<A: SeqAccess<'de>>(list: A) -> Result<Self, A::Error> {
@@ -75,6 +81,10 @@ impl<'de, T: Lenient<'de>> Visitor<'de> for AnyShape<T> {
         Ok(T::of_text(text))
     }
 
+    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<T, E> {
+        Ok(T::of_borrowed_text(text))
+    }
+
     fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<T, A::Error> {
         T::of_list(list)
     }
@@ -117,18 +127,29 @@ impl<'de> Deserialize<'de> for Number {
     }
 }
 
-/// A text. Null and other shapes are `None`.
+/// A text. Null and other shapes are `None`. It is not copied out of the response: of most texts nothing is kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Text(pub(super) Option<String>);
+pub(super) struct Text<'a>(pub(super) Option<Cow<'a, str>>);
 
-impl Lenient<'_> for Text {
-    fn of_text(text: &str) -> Text {
-        Text(Some(text.to_owned()))
+impl Text<'_> {
+    /// A copy of the text.
+    pub(super) fn into_owned(self) -> Option<String> {
+        self.0.map(Cow::into_owned)
     }
 }
 
-impl<'de> Deserialize<'de> for Text {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Text, D::Error> {
+impl<'de: 'a, 'a> Lenient<'de> for Text<'a> {
+    fn of_text(text: &str) -> Text<'a> {
+        Text(Some(Cow::Owned(text.to_owned())))
+    }
+
+    fn of_borrowed_text(text: &'de str) -> Text<'a> {
+        Text(Some(Cow::Borrowed(text)))
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Text<'a>, D::Error> {
         read(deserializer)
     }
 }
@@ -145,6 +166,8 @@ mod tests {
         assert_eq!(numbers, expected.map(Number));
         assert_eq!(numbers.iter().filter_map(|number| number.whole()).collect::<Vec<_>>(), [3600, 2398]);
         let texts: Vec<Text> = serde_json::from_str(r#"["Fire", null, 7, {}]"#).unwrap();
-        assert_eq!(texts, [Some("Fire".to_owned()), None, None, None].map(Text));
+        assert_eq!(texts, [Some(Cow::Borrowed("Fire")), None, None, None].map(Text));
+        let escaped: Text = serde_json::from_str(r#""F\u0069re""#).unwrap();
+        assert_eq!(escaped.into_owned().as_deref(), Some("Fire"));
     }
 }

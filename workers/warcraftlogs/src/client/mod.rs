@@ -136,7 +136,7 @@ impl Api {
         let Some((_, tokens)) = self.tokens.iter().find(|(id, _)| id == key) else {
             return Err(CallError::unknown_key(key, self.clock.now()));
         };
-        let mut request = http::Request::new(Bytes::from(serde_json::json!({ "query": document }).to_string()));
+        let mut request = http::Request::new(document::body(&document));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.url.clone();
         request.extensions_mut().insert(pass);

@@ -120,8 +120,8 @@ impl GraphqlError {
 
 /// A response, decoded as far as its characters.
 pub(super) struct ParsedResponse {
-    /// Characters by alias.
-    pub(super) characters: BTreeMap<String, serde_json::Result<Option<Character>>>,
+    /// Characters with their aliases, of which there are few.
+    pub(super) characters: Vec<(String, serde_json::Result<Option<Character>>)>,
     pub(super) errors: Errors,
     /// Whether a text before the response says that some character was never classed.
     pub(super) has_never_classed_text: bool,
@@ -135,7 +135,7 @@ impl ParsedResponse {
             batch.iter().enumerate().map(|(place, asked)| character_alias(place, &asked.player_ref)).collect();
         let unattributed = self.errors.unattributed(&aliases);
         let outcomes = aliases.iter().zip(batch).map(|(alias, asked)| {
-            let character = self.characters.remove(alias);
+            let character = self.take(alias);
             self.outcome(alias, asked, character, unattributed.as_deref())
         });
         let mut outcomes: Vec<CharacterOutcome> = outcomes.collect();
@@ -143,6 +143,12 @@ impl ParsedResponse {
             resolve_never_classed(&mut outcomes);
         }
         outcomes
+    }
+
+    /// Takes out the character with this alias. If there are several, the last one counts, as for any JSON object.
+    fn take(&mut self, alias: &str) -> Option<serde_json::Result<Option<Character>>> {
+        let place = self.characters.iter().rposition(|(known, _)| known == alias)?;
+        Some(self.characters.remove(place).1)
     }
 
     /// The outcome of one character. A null means that there is no such character, unless an error may have caused the

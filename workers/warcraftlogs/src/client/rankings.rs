@@ -8,7 +8,7 @@ use serde::de::{Deserializer, MapAccess, SeqAccess};
 
 use super::all_stars::AllStarsField;
 use super::lenient::{self, Lenient, Number, Text};
-use crate::model::{EncounterRank, RaidRanks};
+use crate::model::{EncounterId, EncounterRank, RaidRanks};
 
 /// The meaning of a `zoneRankings` scalar.
 #[derive(Debug, PartialEq)]
@@ -50,13 +50,13 @@ const TRANSIENT_WORDS: [&str; 12] = [
 /// A scalar that is an object. Each field is decoded whatever its shape.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Scalar {
-    #[serde(default)]
-    error: Text,
-    #[serde(default)]
-    message: Text,
-    #[serde(default)]
-    metric: Text,
+struct Scalar<'a> {
+    #[serde(default, borrow)]
+    error: Text<'a>,
+    #[serde(default, borrow)]
+    message: Text<'a>,
+    #[serde(default, borrow)]
+    metric: Text<'a>,
     #[serde(default)]
     best_performance_average: Number,
     #[serde(default)]
@@ -72,8 +72,9 @@ struct Scalar {
 /// The bosses of a scalar.
 #[derive(Default)]
 enum Rows {
-    /// A list, or an object whose keys are the numbers of the rows. Null is an empty list.
-    Listed(Vec<BossRanking>),
+    /// The bosses with a kill of a list, or of an object whose keys are the numbers of the rows. Null is an empty list.
+    /// They have the score and the level that only a dungeon has.
+    Listed(BTreeMap<EncounterId, EncounterRank>),
     /// There is no list, or something else in its place.
     #[default]
     Absent,
@@ -81,13 +82,15 @@ enum Rows {
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct BossRanking {
+struct BossRanking<'a> {
     encounter: Encounter,
     rank_percent: Number,
     median_percent: Number,
     total_kills: Number,
-    spec: Text,
-    best_spec: Text,
+    #[serde(borrow)]
+    spec: Text<'a>,
+    #[serde(borrow)]
+    best_spec: Text<'a>,
     all_stars: AllStarsField,
     best_amount: Number,
     /// The item level in raids, the keystone's level in dungeons.
@@ -101,9 +104,9 @@ struct EncounterFields {
     id: Number,
 }
 
-/// A row of a scalar. A row that is not an object has no boss.
+/// A row of a scalar: a boss, if it has a kill. A row that is not an object has no boss.
 #[derive(Default)]
-struct Row(BossRanking);
+struct Row(Option<(EncounterId, EncounterRank)>);
 
 /// The boss of a row.
 #[derive(Default)]
@@ -136,22 +139,22 @@ impl<'de> Lenient<'de> for Rankings {
 
 impl<'de> Lenient<'de> for Rows {
     fn of_null() -> Rows {
-        Rows::Listed(Vec::new())
+        Rows::Listed(BTreeMap::new())
     }
 
     fn of_list<A: SeqAccess<'de>>(mut list: A) -> Result<Rows, A::Error> {
-        let mut rows = Vec::with_capacity(list.size_hint().unwrap_or_default());
+        let mut rows = BTreeMap::new();
         while let Some(Row(row)) = list.next_element()? {
-            rows.push(row);
+            rows.extend(row);
         }
         Ok(Rows::Listed(rows))
     }
 
     fn of_object<A: MapAccess<'de>>(mut members: A) -> Result<Rows, A::Error> {
-        let (mut rows, mut numbered) = (Vec::new(), true);
+        let (mut rows, mut numbered) = (BTreeMap::new(), true);
         while let Some((name, Row(row))) = members.next_entry::<String, Row>()? {
             numbered &= name.bytes().all(|byte| byte.is_ascii_digit());
-            rows.push(row);
+            rows.extend(row);
         }
         Ok(if numbered { Rows::Listed(rows) } else { Rows::Absent })
     }
@@ -159,7 +162,7 @@ impl<'de> Lenient<'de> for Rows {
 
 impl<'de> Lenient<'de> for Row {
     fn of_object<A: MapAccess<'de>>(members: A) -> Result<Row, A::Error> {
-        BossRanking::deserialize(MapAccessDeserializer::new(members)).map(Row)
+        BossRanking::deserialize(MapAccessDeserializer::new(members)).map(killed).map(Row)
     }
 }
 
@@ -193,21 +196,25 @@ impl<'de> Deserialize<'de> for Encounter {
     }
 }
 
-impl From<Scalar> for Rankings {
-    fn from(scalar: Scalar) -> Rankings {
+impl From<Scalar<'_>> for Rankings {
+    fn from(scalar: Scalar<'_>) -> Rankings {
         if let Some(message) = scalar.error.0.filter(|message| !message.is_empty()) {
-            return refusal(message);
+            return refusal(message.into_owned());
         }
-        let Rows::Listed(rows) = scalar.rankings else {
+        let Rows::Listed(mut encounters) = scalar.rankings else {
             let said = scalar.message.0.map(|message| format!(": the upstream says: {message}"));
             return Rankings::NotRanks(format!("it has no rankings{}", said.unwrap_or_default()));
         };
-        let is_dungeon = scalar.difficulty.whole() == Some(DUNGEON);
+        if scalar.difficulty.whole() != Some(DUNGEON) {
+            for rank in encounters.values_mut() {
+                (rank.score, rank.key_level) = (None, None);
+            }
+        }
         Rankings::Ranks(RaidRanks {
-            metric: scalar.metric.0.unwrap_or_default(),
+            metric: scalar.metric.into_owned().unwrap_or_default(),
             best: scalar.best_performance_average.percent(),
             median: scalar.median_performance_average.percent(),
-            encounters: rows.into_iter().filter_map(|row| killed(row, is_dungeon)).collect(),
+            encounters,
             all_stars: scalar.all_stars.of_specs(),
             metrics: BTreeMap::new(),
         })
@@ -226,22 +233,24 @@ fn refusal(message: String) -> Rankings {
     }
 }
 
-/// Every boss of the raid is listed; those without a kill are left out.
-fn killed(ranking: BossRanking, is_dungeon: bool) -> Option<(u32, EncounterRank)> {
+/// Every boss of the raid is listed; those without a kill are left out. Whether it is a dungeon is known only after the
+/// rows.
+fn killed(ranking: BossRanking<'_>) -> Option<(EncounterId, EncounterRank)> {
     let kills = ranking.total_kills.0.filter(|kills| *kills >= 1.0)? as u32;
+    let Encounter(EncounterFields { id }) = ranking.encounter;
+    let id = u32::try_from(id.whole()?).ok()?;
     let key_level = ranking.keystone_level.whole().or(ranking.bracket_data.whole());
     let key_level = key_level.and_then(|level| u32::try_from(level).ok());
     let rank = EncounterRank {
         best: ranking.rank_percent.percent(),
         median: ranking.median_percent.percent(),
         kills,
-        spec: ranking.best_spec.0.or(ranking.spec.0).unwrap_or_default(),
+        spec: ranking.best_spec.0.or(ranking.spec.0).unwrap_or_default().into_owned(),
         all_stars: ranking.all_stars.of_boss(),
-        score: ranking.best_amount.0.filter(|_| is_dungeon),
-        key_level: key_level.filter(|_| is_dungeon),
+        score: ranking.best_amount.0,
+        key_level,
     };
-    let Encounter(EncounterFields { id }) = ranking.encounter;
-    Some((u32::try_from(id.whole()?).ok()?, rank))
+    Some((id, rank))
 }
 
 #[cfg(test)]
