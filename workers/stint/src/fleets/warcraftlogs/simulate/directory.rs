@@ -2,9 +2,10 @@
 //! stored as small numbers, so that a million players need little memory.
 
 use stint_standins::warcraftlogs::Population;
-use stint_warcraftlogs::model::{PlayerId, RaidsToScrap};
+use stint_warcraftlogs::model::{PlayerId, RaidsToScrap, Unit};
 
-/// Ids are spread nearly evenly, so an estimated position is off by at most this many positions.
+/// Ids are spread nearly evenly, so an estimated position is rarely off by more than this many positions. They lie
+/// beside each other in memory, which a binary search over all ids would leave again and again.
 const MAX_POSITION_ERROR: usize = 64;
 
 /// The players on the ranking pages, by position, and the ranked pairs, by bit.
@@ -13,6 +14,8 @@ pub(super) struct Directory {
     pairs: Vec<(u32, u32)>,
     /// The pairs for each set of bits.
     raids: Vec<RaidsToScrap>,
+    /// Positions per id, to estimate the position of an id.
+    density: f64,
 }
 
 impl Directory {
@@ -21,7 +24,10 @@ impl Directory {
         let pairs = population.rankings().to_vec();
         // There are few ranked pairs, so every set of them can be precomputed.
         let raids = (0..1_u32 << pairs.len().min(12)).map(|mask| raids_of(&pairs, mask)).collect();
-        Directory { ids: population.discoverable(&pairs), pairs, raids }
+        let ids = population.discoverable(&pairs);
+        let span = ids.first().zip(ids.last()).map_or(0, |(first, last)| last - first);
+        let density = ids.len().saturating_sub(1) as f64 / span.max(1) as f64;
+        Directory { ids, pairs, raids, density }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -39,13 +45,15 @@ impl Directory {
 
     /// Returns the position of a player, or `None` for an id that is on no page.
     pub(super) fn find(&self, id: PlayerId) -> Option<usize> {
-        let (first, last) = (*self.ids.first()?, *self.ids.last()?);
-        let span = (last - first).max(1);
-        let offset = id.checked_sub(first)?;
-        let guess = (u128::from(offset) * (self.ids.len() as u128 - 1) / u128::from(span)) as usize;
-        let (from, to) = (guess.saturating_sub(MAX_POSITION_ERROR), (guess + MAX_POSITION_ERROR).min(self.ids.len()));
-        let near = self.ids.get(from..to).and_then(|near| near.binary_search(&id).ok());
-        near.map(|position| from + position).or_else(|| self.ids.binary_search(&id).ok())
+        let offset = id.checked_sub(*self.ids.first()?)?;
+        let guess = (offset as f64 * self.density) as usize;
+        let found = |position: &usize| self.ids.get(*position) == Some(&id);
+        let is_behind = self.ids.get(guess).is_some_and(|guessed| *guessed < id);
+        let near = match is_behind {
+            true => (guess..guess + MAX_POSITION_ERROR).find(found),
+            false => (guess.saturating_sub(MAX_POSITION_ERROR)..=guess).rev().find(found),
+        };
+        near.or_else(|| self.ids.binary_search(&id).ok())
     }
 
     /// Returns the bit of a pair, or 0 if the pair is not ranked.
@@ -54,7 +62,24 @@ impl Directory {
     }
 
     pub(super) fn mask(&self, raids: &RaidsToScrap) -> u32 {
-        raids.units().fold(0, |mask, (raid, difficulty)| mask | self.bit(raid, difficulty))
+        self.mask_of(raids.units())
+    }
+
+    pub(super) fn mask_of(&self, units: impl Iterator<Item = Unit>) -> u32 {
+        units.fold(0, |mask, (raid, difficulty)| mask | self.bit(raid, difficulty))
+    }
+
+    /// Returns [`Directory::mask`] for many players in turn: those of one page have the same raids.
+    pub(super) fn masks<'a>(&'a self) -> impl FnMut(&'a RaidsToScrap) -> u32 {
+        let mut last: Option<(&RaidsToScrap, u32)> = None;
+        move |raids| match last {
+            Some((known, mask)) if known.is_clone_of(raids) => mask,
+            _ => {
+                let mask = self.mask(raids);
+                last = Some((raids, mask));
+                mask
+            }
+        }
     }
 
     pub(super) fn raids(&self, mask: u32) -> RaidsToScrap {

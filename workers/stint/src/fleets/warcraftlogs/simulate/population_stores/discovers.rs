@@ -18,10 +18,11 @@ impl Discovers for PopulationStores {
         {
             let mut state = self.lock();
             let State { players, totals, .. } = &mut *state;
+            let mut mask = self.directory.masks();
             for seen in seen {
                 if let Some(position) = self.directory.find(seen.id) {
                     let player = &mut players[position];
-                    player.seen |= self.directory.mask(&seen.raids_to_scrap);
+                    player.seen |= mask(&seen.raids_to_scrap);
                     totals.discovered += u64::from(!player.discovered);
                     player.discovered = true;
                 }
@@ -91,8 +92,9 @@ impl Discovers for PopulationStores {
             let mut state = self.lock();
             let State { players, totals, .. } = &mut *state;
             let queued_at = NonZeroU32::new(between(self.started, queued_at).as_secs() as u32);
+            let mut mask = self.directory.masks();
             for sent in sent {
-                let mask = self.directory.mask(&sent.raids_to_scrap);
+                let mask = mask(&sent.raids_to_scrap);
                 let Some(position) = self.directory.find(sent.id) else { continue };
                 let player = &mut players[position];
                 player.queued_at = queued_at;

@@ -209,13 +209,16 @@ impl PopulationStores {
 
     /// Returns what is known of a player before it is fetched.
     fn known(&self, player: &PlayerState) -> Option<PlayerResults> {
+        if player.outcome == FetchOutcome::None {
+            return None;
+        }
         let at = Timestamp::from_second(self.started.as_second() + i64::from(player.answered_at)).ok()?;
         let complete_at = self.fetched_at(player);
         let dropped_at = complete_at.filter(|_| player.outcome == FetchOutcome::Dropped);
         let mut fetched = PlayerResults { dropped_at, complete_at, ..PlayerResults::default() };
         let served = self.directory.raids(player.covered & !player.pending);
         served.units().for_each(|unit| fetched.unit_results.insert(unit, UnitResult::Served(at)));
-        (player.outcome != FetchOutcome::None).then_some(fetched)
+        Some(fetched)
     }
 
     /// Returns when a player was last fetched.

@@ -25,9 +25,8 @@ impl Players for PopulationStores {
                 state.others.insert(player.id, seconds);
                 continue;
             };
-            let mut covered = player.ranked_in();
-            refused.iter().for_each(|((raid, difficulty), _)| covered.insert(*raid, *difficulty));
-            self.record_fetch(&mut state, position, self.directory.mask(&covered), FetchOutcome::Ranked, *complete);
+            let covered = player.ranked_units().chain(refused.iter().map(|(unit, _)| *unit));
+            self.record_fetch(&mut state, position, self.directory.mask_of(covered), FetchOutcome::Ranked, *complete);
         }
         Ok(())
     }
