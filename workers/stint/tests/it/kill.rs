@@ -109,18 +109,18 @@ fn no_player_is_lost_when_the_process_is_killed_repeatedly() {
     for kill in 1..=KILLS {
         // Any moment is suitable. These are spread over starting, fetching and waiting.
         kill_after(kill * kill * 7 % 61 + 1, home, &upstream);
-        let books: Value = upstream.books();
-        in_flight += (books["sections"].as_u64().unwrap() - stored(home)).min(MOST_IN_FLIGHT);
+        let counters: Value = upstream.counters();
+        in_flight += (counters["sections"].as_u64().unwrap() - stored(home)).min(MOST_IN_FLIGHT);
     }
     output(fleet(home, &upstream).args(["up", "--until-drained"]));
 
     let (ranked, dropped) = (ids(home, "players"), ids(home, "dropped"));
     let lost: Vec<&u64> = discovered.iter().filter(|id| !ranked.contains(id) && !dropped.contains(id)).collect();
     assert_eq!(lost, Vec::<&u64>::new(), "lost players");
-    let books: Value = upstream.books();
-    assert_eq!(books["overspent"].as_f64(), Some(0.0), "{books}");
-    assert_eq!(books["refused_calls"], 0, "{books}");
-    let again = books["sections_again"].as_u64().unwrap();
+    let counters: Value = upstream.counters();
+    assert_eq!(counters["overspent"].as_f64(), Some(0.0), "{counters}");
+    assert_eq!(counters["refused_calls"], 0, "{counters}");
+    let again = counters["sections_again"].as_u64().unwrap();
     assert!(again <= in_flight, "{again} raids and difficulties were bought again, at most {in_flight} were in flight");
 }
 

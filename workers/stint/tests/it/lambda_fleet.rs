@@ -263,7 +263,11 @@ pub(crate) fn check(fleet: &LambdaFleet, ended: &Ended) {
     let lost: Vec<&u64> = discovered.iter().filter(|id| !ranked.contains(id) && !dropped.contains(id)).collect();
     assert_eq!(lost, Vec::<&u64>::new(), "lost players");
     assert!(polled.largest <= 5 && polled.most_at_once <= 4, "{polled:?}");
-    let books: Value = fleet.upstream.books();
-    assert_eq!((books["overspent"].as_f64(), books["refused_calls"].as_u64()), (Some(0.0), Some(0)), "{books}");
+    let counters: Value = fleet.upstream.counters();
+    assert_eq!(
+        (counters["overspent"].as_f64(), counters["refused_calls"].as_u64()),
+        (Some(0.0), Some(0)),
+        "{counters}"
+    );
     check_log(log, fleet.upstream.setting("wcl_keys"));
 }

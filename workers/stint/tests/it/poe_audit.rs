@@ -15,9 +15,9 @@ const MOST: usize = 16 * 1024 * 1024;
 
 /// Walks the chain from its beginning to `end`. Each page on the way must be a blob under its id, with a body that was
 /// served completely under that id at some time. The chain must continue where the body leads.
-pub(crate) fn stored_pages(folder: &Path, books: &Counters, end: ChangeId) -> Vec<Snapshot> {
+pub(crate) fn stored_pages(folder: &Path, counters: &Counters, end: ChangeId) -> Vec<Snapshot> {
     let mut served: BTreeMap<&str, BTreeSet<u64>> = BTreeMap::new();
-    for page in books.pages.iter().filter(|page| !page.cut) {
+    for page in counters.pages.iter().filter(|page| !page.cut) {
         served.entry(&page.change_id).or_default().insert(page.digest);
     }
     let (mut pages, mut id) = (Vec::new(), ChangeId::BEGINNING);

@@ -88,7 +88,7 @@ impl Installation {
     async fn amount(&self, work: Work) -> u64 {
         match work {
             Work::Starting => 0,
-            Work::Fetching => self.upstream.books::<Counters>().page_requests,
+            Work::Fetching => self.upstream.counters::<Counters>().page_requests,
             Work::Storing => files(&self.pages()).len() as u64,
             Work::Indexing => self.stored.counts().await.unwrap().in_flight,
         }
@@ -133,14 +133,14 @@ fn no_page_is_lost_when_the_process_is_killed_repeatedly() {
     let installation = Installation::new(river());
     run(async {
         // The number of kills after which a page was open, and after which an indexer had received pages.
-        let (mut open, mut lent) = (0, 0);
+        let (mut open, mut in_flight) = (0, 0);
         for (pages, work) in KILLS {
             installation.kill_at_work(pages, work).await;
             open += usize::from(!installation.progress().await.open.is_empty());
-            lent += usize::from(installation.stored.counts().await.unwrap().in_flight > 0);
+            in_flight += usize::from(installation.stored.counts().await.unwrap().in_flight > 0);
         }
-        eprintln!("{} kills: pages were open after {open}, and with an indexer after {lent}", KILLS.len());
-        assert!(open >= 5 && lent > 0, "{open} and {lent} of {} kills came at work", KILLS.len());
+        eprintln!("{} kills: pages were open after {open}, and messages in flight after {in_flight}", KILLS.len());
+        assert!(open >= 5 && in_flight > 0, "{open} and {in_flight} of {} kills interrupted work", KILLS.len());
         let ended = installation.start(&["--until-drained"]).ended().await;
         assert_eq!(ended["drained"], true, "{ended}");
         check(&installation).await;
@@ -149,9 +149,9 @@ fn no_page_is_lost_when_the_process_is_killed_repeatedly() {
 
 /// Checks what must be true once no work is left.
 async fn check(installation: &Installation) {
-    let (books, progress): (Counters, _) = (installation.upstream.books(), installation.progress().await);
-    assert_eq!((books.client_errors, books.refused, books.banned), (0, 0, false));
-    let pages = stored_pages(&installation.pages(), &books, progress.position.unwrap());
+    let (counters, progress): (Counters, _) = (installation.upstream.counters(), installation.progress().await);
+    assert_eq!((counters.client_errors, counters.refused, counters.banned), (0, 0, false));
+    let pages = stored_pages(&installation.pages(), &counters, progress.position.unwrap());
     assert!(pages.len() > 60, "only {} pages", pages.len());
     assert_eq!(pages.len(), blobs(&installation.pages()), "blobs beside the chain");
     let (totals, count) = (progress.totals, pages.len() as u64);

@@ -100,7 +100,7 @@ fn a_follower_run_by_hand_stores_its_open_pages_when_it_is_stopped() {
         let mut follower = at(&program.home(), &upstream);
         follower.args(["run", "poe/follower", "--json"]);
         let mut follower = Up::start(follower, program.home().join("log"));
-        follower.until(async |_| upstream.books::<Counters>().page_requests > 3).await;
+        follower.until(async |_| upstream.counters::<Counters>().page_requests > 3).await;
         let ended = follower.stop().await;
         assert!(ended["report"]["stored"].as_u64() > Some(0), "{ended}");
     });

@@ -35,7 +35,7 @@ fn an_api_that_is_down_is_not_called() {
     block_on(async { HomeFixture::open(&program.home()).outage(UPSTREAM).await });
     let error = program.fail(&["wcl", "raids"]);
     assert!(error.contains("`stint wcl raids --built-in` shows") && error.contains("down since "), "{error}");
-    assert_eq!(upstream.books::<Counters>().api_requests, 0);
+    assert_eq!(upstream.counters::<Counters>().api_requests, 0);
 }
 
 #[test]
@@ -44,10 +44,10 @@ fn with_a_key_the_list_costs_points() {
     let program = beside(&upstream);
     insta::assert_snapshot!(program.succeed(&["wcl", "raids"]));
     assert_eq!(program.json(&["wcl", "raids", "--raid", "28"])["raids"][0]["partitions"][2]["default"], true);
-    assert!(!upstream.books::<Counters>().charged.is_zero());
-    let before = upstream.books::<Counters>().api_requests;
+    assert!(!upstream.counters::<Counters>().charged.is_zero());
+    let before = upstream.counters::<Counters>().api_requests;
     assert_eq!(program.json(&["wcl", "raids", "--built-in"])["source"], "built_in");
-    assert_eq!(upstream.books::<Counters>().api_requests, before, "the API was not asked");
+    assert_eq!(upstream.counters::<Counters>().api_requests, before, "the API was not asked");
     assert!(!program.home().exists(), "a command that only looks creates nothing");
     drop(upstream);
     let error = program.fail(&["wcl", "raids"]);

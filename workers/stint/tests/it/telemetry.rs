@@ -75,9 +75,9 @@ fn a_demo_exports_what_it_reports() {
         "{numbers:?}"
     );
     let demo = program.file("stint-demo");
-    let books = program.json(&["wcl", "keys", "--windows", "100", "--home", text(&demo)]);
-    let windows = &books["windows"]["total"];
-    assert!(windows["windows"].as_u64().is_some_and(|closed| closed > 0), "{books}");
+    let keys = program.json(&["wcl", "keys", "--windows", "100", "--home", text(&demo)]);
+    let windows = &keys["windows"]["total"];
+    assert!(windows["windows"].as_u64().is_some_and(|closed| closed > 0), "{keys}");
     for (metric, column) in [("stint.points_spent", "spent"), ("stint.points_expired", "expired")] {
         let closed = windows[column].as_f64().unwrap();
         assert!((sum(metric) - closed).abs() < 1e-6, "{metric}: {} is not {closed}", sum(metric));

@@ -73,8 +73,8 @@ fn a_site_that_rejected_discovery_is_named() {
         error.contains(&format!("it stopped before all work was done: {host}/zone/rankings is paused until ")),
         "{error}"
     );
-    let books: Value = upstream.books();
-    assert_eq!(books["pages"].as_array().map(Vec::len), Some(0), "{books}");
+    let counters: Value = upstream.counters();
+    assert_eq!(counters["pages"].as_array().map(Vec::len), Some(0), "{counters}");
 }
 
 /// Nothing waits for a rule that the upstream refuses, but the fleet is not done either.

@@ -251,6 +251,10 @@ fn a_restored_fleet_loses_nothing_and_overspends_nothing() {
     let (ranked, dropped) = (ids(&home, "players"), ids(&home, "dropped"));
     let lost: Vec<&u64> = discovered.iter().filter(|id| !ranked.contains(id) && !dropped.contains(id)).collect();
     assert_eq!(lost, Vec::<&u64>::new(), "lost players");
-    let books: Value = upstream.books();
-    assert_eq!((books["overspent"].as_f64(), books["refused_calls"].as_u64()), (Some(0.0), Some(0)), "{books}");
+    let counters: Value = upstream.counters();
+    assert_eq!(
+        (counters["overspent"].as_f64(), counters["refused_calls"].as_u64()),
+        (Some(0.0), Some(0)),
+        "{counters}"
+    );
 }

@@ -43,7 +43,7 @@ impl Upstream {
     }
 
     /// Returns the stand-in's records.
-    pub(crate) fn books<T: DeserializeOwned>(&self) -> T {
+    pub(crate) fn counters<T: DeserializeOwned>(&self) -> T {
         let url = self.setting("books").strip_prefix("http://").unwrap();
         let (host, path) = url.split_once('/').unwrap();
         let mut stream = TcpStream::connect(host).unwrap();

@@ -22,9 +22,9 @@ pub(super) struct Audit {
 }
 
 /// Walks the chain from the first page to the position, and compares each page with the bodies that were served for it.
-pub(super) async fn audit(stores: &Stores, books: &Counters) -> anyhow::Result<Audit> {
+pub(super) async fn audit(stores: &Stores, counters: &Counters) -> anyhow::Result<Audit> {
     let mut served: BTreeMap<&str, BTreeSet<u64>> = BTreeMap::new();
-    for page in books.pages.iter().filter(|page| page.change_id != page.next_change_id) {
+    for page in counters.pages.iter().filter(|page| page.change_id != page.next_change_id) {
         served.entry(&page.change_id).or_default().insert(page.digest);
     }
     let progress = stores.chain.read().await?.context("there is no chain")?.progress;

@@ -132,20 +132,20 @@ impl DemoEnvironment {
         let begun = self.clock.now();
         self.follow(u64::from(arguments.pages), context).await?;
         let took = between(begun, self.clock.now());
-        let requests = self.books().page_requests;
+        let requests = self.counters().page_requests;
         let lag = self.lag().await?;
         self.stop.set();
         // A loop that panicked has already reported it.
         join_all(loops).await;
-        let audit = audit::audit(&self.stores, &self.books()).await?;
+        let audit = audit::audit(&self.stores, &self.counters()).await?;
         let Totals { raw_bytes, stored_bytes, header, peek, body, .. } = self.progress().await?.totals;
         let permitted = self.api.limits().map_or(f64::INFINITY, |limits| limits.permitted(took));
         Ok(PoeDemoReport {
             pages: Pages { fetched: audit.fetched, stored: audit.stored, lost: audit.lost },
             chain: Chain { gaps: audit.gaps, lag_seconds: lag },
             limits: Limits {
-                requests: self.books().page_requests,
-                client_errors: self.books().client_errors,
+                requests: self.counters().page_requests,
+                client_errors: self.counters().client_errors,
                 utilisation: requests as f64 / permitted,
             },
             look_ahead: LookAhead { header, peek, body },
@@ -189,7 +189,7 @@ impl DemoEnvironment {
         Ok(self.stores.chain.read().await?.map(|status| status.progress).unwrap_or_default())
     }
 
-    fn books(&self) -> stint_standins::poe_stashes::Counters {
+    fn counters(&self) -> stint_standins::poe_stashes::Counters {
         self.upstream.lock().unwrap_or_else(PoisonError::into_inner).counters()
     }
 

@@ -27,11 +27,11 @@ pub(super) async fn audit(
     backlog_from: Timestamp,
     backlog_to: Timestamp,
 ) -> anyhow::Result<Budget> {
-    let (books, window) = {
+    let (counters, window) = {
         let upstream = environment.upstream.lock().unwrap_or_else(PoisonError::into_inner);
         (upstream.counters(), upstream.options().window)
     };
-    let mut budget = Budget { refused_calls: books.refused_calls, ..Budget::default() };
+    let mut budget = Budget { refused_calls: counters.refused_calls, ..Budget::default() };
     let (mut busy_limit, mut busy_spent) = (Points::ZERO, Points::ZERO);
     for key in demo_fleet.stores.pool.keys().await? {
         let windows = demo_fleet.stores.pool.windows(&key.key, ALL).await?;
@@ -40,11 +40,13 @@ pub(super) async fn audit(
             busy_limit = busy_limit.saturating_add(busy.limit);
             busy_spent = busy_spent.saturating_add(busy.spent);
         }
-        let book = books.keys.iter().find(|book| book.id == key.key.0);
-        let charged = book.map(|book| book.windows.iter().map(|window| window.charged).sum()).unwrap_or_default();
+        let key_counters = counters.keys.iter().find(|key_counters| key_counters.id == key.key.0);
+        let charged = key_counters
+            .map(|key_counters| key_counters.windows.iter().map(|window| window.charged).sum())
+            .unwrap_or_default();
         check(&key, &windows, charged)?;
     }
-    budget.overspent = budget.overspent.max(books.overspent);
+    budget.overspent = budget.overspent.max(counters.overspent);
     if !busy_limit.is_zero() {
         budget.utilisation = busy_spent.to_float() / busy_limit.to_float();
     }

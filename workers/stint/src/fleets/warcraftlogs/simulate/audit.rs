@@ -34,7 +34,7 @@ pub(super) fn report(
     observed: &Observations,
 ) -> anyhow::Result<FleetReport> {
     fleet.standin.wait_until_idle();
-    let (books, options) = {
+    let (counters, options) = {
         let upstream = fleet.upstream.lock().unwrap_or_else(PoisonError::into_inner);
         (upstream.counters(), upstream.options().clone())
     };
@@ -42,10 +42,10 @@ pub(super) fn report(
         bail!("the ledger is wrong: {broken}");
     }
     for key in fleet.pool.statuses() {
-        check(fleet, &key, &books)?;
+        check(fleet, &key, &counters)?;
     }
     let keys: Vec<KeyResult> =
-        options.keys.iter().map(|key| key_result(key, scenario, fleet, observed, &books)).collect();
+        options.keys.iter().map(|key| key_result(key, scenario, fleet, observed, &counters)).collect();
     let totals = fleet.stores.totals();
     let lost = fleet.stores.lost(|show| {
         fleet.queue.each_body(&mut *show);
@@ -59,7 +59,7 @@ pub(super) fn report(
             dropped: totals.dropped,
             lost,
         },
-        budget: budget(&keys, &books),
+        budget: budget(&keys, &counters),
         queue: queue(fleet),
         invocations: invocations(fleet),
         virtual_seconds: scenario.hours.as_secs_f64(),
@@ -69,13 +69,13 @@ pub(super) fn report(
         fits: totals.all_done_at.is_some(),
         done_after_seconds: totals.all_done_at.map(|done| between(fleet.started, done).as_secs_f64()),
         flow: flow(fleet, &keys, totals.first_rank_at),
-        capacity: capacity(scenario, &books, totals.completed, options.window),
+        capacity: capacity(scenario, &counters, totals.completed, options.window),
         ages: ages(fleet),
         left: remaining_work(fleet, observed),
         keys,
         wakeups: wakeups(fleet),
         cloud: cloud(scenario, fleet),
-        faults: faults(scenario, &books),
+        faults: faults(scenario, &counters),
         ..SimulationResult::default()
     };
     result.verdict = text::verdict(scenario, &result);
@@ -86,14 +86,16 @@ pub(super) fn report(
 /// Fails if the ledger and the stand-in disagree. The ledger may only be short by the amount it reports itself: calls
 /// whose charge no reading has shown. With a setting that tries the last points of a window, the cost of the last call
 /// is unknown, because the upstream refuses to report it.
-fn check(fleet: &SimulatedFleet, key: &KeyStatus, books: &Counters) -> anyhow::Result<()> {
+fn check(fleet: &SimulatedFleet, key: &KeyStatus, counters: &Counters) -> anyhow::Result<()> {
     let (settings, windows) = (fleet.settings(), fleet.pool.history(&key.key));
     let spent: Points = windows.iter().map(|window| window.spent).sum::<Points>().saturating_add(key.spent);
     let tried = if settings.wcl_tail == Tail::Strict { 0 } else { windows.len() as u64 + 1 };
     let unsure: Points = windows.iter().map(|window| window.unconfirmed).sum::<Points>().saturating_add(key.held);
     let unsure = unsure.saturating_add(settings.unit().saturating_mul(tried));
-    let book = books.keys.iter().find(|book| book.id == key.key.0);
-    let charged: Points = book.map(|book| book.windows.iter().map(|window| window.charged).sum()).unwrap_or_default();
+    let key_counters = counters.keys.iter().find(|key_counters| key_counters.id == key.key.0);
+    let charged: Points = key_counters
+        .map(|key_counters| key_counters.windows.iter().map(|window| window.charged).sum())
+        .unwrap_or_default();
     let held = fleet.budget_holds();
     ensure!(
         spent <= charged && (!held || charged <= spent.saturating_add(unsure)),
@@ -109,13 +111,16 @@ fn key_result(
     scenario: &Scenario,
     fleet: &SimulatedFleet,
     observed: &Observations,
-    books: &Counters,
+    counters: &Counters,
 ) -> KeyResult {
     let length = Duration::from_secs(fleet.settings().wcl_window_seconds);
     let end = after(fleet.started, scenario.hours);
-    let book = books.keys.iter().find(|book| book.id == key.id);
-    let known: BTreeMap<Timestamp, WindowCounters> =
-        book.into_iter().flat_map(|book| &book.windows).map(|window| (window.start, *window)).collect();
+    let key_counters = counters.keys.iter().find(|key_counters| key_counters.id == key.id);
+    let known: BTreeMap<Timestamp, WindowCounters> = key_counters
+        .into_iter()
+        .flat_map(|key_counters| &key_counters.windows)
+        .map(|window| (window.start, *window))
+        .collect();
     let starts = std::iter::successors(Some(after(fleet.started, key.phase)), |start| Some(after(*start, length)));
     let windows = starts.take_while(|start| after(*start, length) <= end).map(|start| {
         let reset = after(start, length);
@@ -132,11 +137,11 @@ fn key_result(
 }
 
 /// Returns the totals over all whole windows, from the upstream's records.
-fn budget(keys: &[KeyResult], books: &Counters) -> Budget {
+fn budget(keys: &[KeyResult], counters: &Counters) -> Budget {
     let mut budget = Budget {
-        spent: books.charged,
-        overspent: books.overspent,
-        refused_calls: books.refused_calls,
+        spent: counters.charged,
+        overspent: counters.overspent,
+        refused_calls: counters.refused_calls,
         ..Budget::default()
     };
     let (mut busy_limit, mut busy_spent) = (Points::ZERO, Points::ZERO);
@@ -201,10 +206,10 @@ fn invocations(fleet: &SimulatedFleet) -> Invocations {
     Invocations { total, wasted: fleet.fetcher.usage().wasted }
 }
 
-fn capacity(scenario: &Scenario, books: &Counters, completed: u64, window: Duration) -> Capacity {
+fn capacity(scenario: &Scenario, counters: &Counters, completed: u64, window: Duration) -> Capacity {
     let windows_per_day = DAY.as_secs_f64() / window.as_secs_f64();
     let points_per_day = scenario.keys.iter().copied().sum::<Points>().to_float() * windows_per_day;
-    let points_per_player = books.charged.to_float() / completed.max(1) as f64;
+    let points_per_player = counters.charged.to_float() / completed.max(1) as f64;
     if completed == 0 || points_per_player <= 0.0 {
         return Capacity::default();
     }
@@ -276,9 +281,9 @@ fn cloud(scenario: &Scenario, fleet: &SimulatedFleet) -> Cloud {
 }
 
 /// Returns the faults that occurred. The stand-in counts its own.
-fn faults(scenario: &Scenario, books: &Counters) -> BTreeMap<&'static str, u64> {
-    scenario.faults.count(Fault::ServerErrors, books.failed_calls);
-    scenario.faults.count(Fault::RateLimits, books.rate_limited_calls);
+fn faults(scenario: &Scenario, counters: &Counters) -> BTreeMap<&'static str, u64> {
+    scenario.faults.count(Fault::ServerErrors, counters.failed_calls);
+    scenario.faults.count(Fault::RateLimits, counters.rate_limited_calls);
     scenario.faults.happened()
 }
 
