@@ -91,6 +91,18 @@ fn what_unpacks_to_too_much_is_refused() {
     }
 }
 
+/// Which of the two is reported depends on how much the decompressor had handed out before it met the damage.
+#[test]
+fn a_pack_that_is_too_large_and_damaged_is_refused_however_it_arrives() {
+    let mut bad = pack(&[entry(BLOB, 200_000, &[], &vec![0; 200_000])]);
+    let end = bad.len() - TRAILER;
+    bad[end - 4..end].fill(0xff);
+    for piece in [1, 7, bad.len()] {
+        let error = follow(&bad, piece).unwrap_err();
+        assert!(error.contains("it sends "), "in pieces of {piece}: {error}");
+    }
+}
+
 #[test]
 fn a_damaged_pack_is_refused() {
     let good = pack(&[entry(BLOB, 3, &[], b"abc")]);
