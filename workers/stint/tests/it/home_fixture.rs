@@ -145,6 +145,15 @@ impl HomeFixture {
         self.pool().park(&[parked]).await.unwrap();
     }
 
+    /// Adds a dead letter to the queue with this name.
+    pub(crate) async fn dead_letter(&self, queue: &str) {
+        let settings = QueueSettings { visibility_timeout: Duration::from_secs(600), max_receives: 5 };
+        let queue = self.embedded.queue(queue, settings);
+        queue.send(&[NewMessage::new("{}")]).await.unwrap();
+        self.clock.advance(Duration::from_secs(1));
+        queue.reject(&queue.receive(1).await.unwrap()[0].receipt, "missing field `id`").await.unwrap();
+    }
+
     /// Adds two more discovered players, one of which waits in the queue.
     pub(crate) async fn one_waits(&self) {
         let seen = [20, 21].map(|id| Discovered { id, raids_to_scrap: RaidsToScrap::one(26, 3) });

@@ -30,6 +30,20 @@ fn dead_letters_go_back() {
 }
 
 #[test]
+fn a_redrive_that_finds_nothing_names_the_queues_with_dead_letters() {
+    let program = Program::new();
+    block_on(async { HomeFixture::open(&program.home()).dead_letter("poe-stored-pages").await });
+    let hint = "poe-stored-pages has dead letters: `stint queue redrive poe-stored-pages`\n";
+    for (option, verb) in [(&["--dry-run"][..], "would send"), (&[], "sent")] {
+        let printed = program.succeed(&[&["queue", "redrive"], option].concat());
+        assert_eq!(printed, format!("{verb} 0 dead letters back to wcl-discovered-players\n{hint}"));
+    }
+    assert_eq!(program.json(&["queue", "redrive"])["elsewhere"], serde_json::json!(["poe-stored-pages"]));
+    let named = program.succeed(&["queue", "redrive", "wcl-refresh-players"]);
+    assert_eq!(named, "sent 0 dead letters back to wcl-refresh-players\n", "this queue was meant");
+}
+
+#[test]
 fn purging_requires_a_yes_and_reports_the_number() {
     let program = prepared();
     let _filters = filters();

@@ -88,6 +88,9 @@ struct Redriven {
     queue: String,
     redriven: u64,
     dry_run: bool,
+    /// Other queues with dead letters, if no queue was named and this one has none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    elsewhere: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -139,15 +142,28 @@ async fn list(selection: &Selection, context: &Context) -> anyhow::Result<()> {
 async fn redrive(arguments: &Redrive, selection: &Selection, context: &Context) -> anyhow::Result<()> {
     let queue = FleetQueue::find(arguments.queue.as_deref(), selection)?.queue;
     let redriven = if arguments.dry_run { queue.counts().await?.dead_letters } else { queue.redrive().await? };
-    let result = Redriven { queue: queue.name().to_owned(), redriven, dry_run: arguments.dry_run };
-    context.output.result(&result, |Redriven { queue, redriven, dry_run }| {
+    let is_elsewhere = redriven == 0 && arguments.queue.is_none();
+    let elsewhere = if is_elsewhere { with_dead_letters(selection).await? } else { Vec::new() };
+    let result = Redriven { queue: queue.name().to_owned(), redriven, dry_run: arguments.dry_run, elsewhere };
+    context.output.result(&result, |Redriven { queue, redriven, dry_run, elsewhere }| {
         let letters = count(*redriven, "dead letter", "dead letters");
-        if *dry_run {
-            format!("would send {letters} back to {queue}\n")
-        } else {
-            format!("sent {letters} back to {queue}\n")
-        }
+        let verb = if *dry_run { "would send" } else { "sent" };
+        let hints = elsewhere.iter().map(|other| format!("{other} has dead letters: `stint queue redrive {other}`\n"));
+        format!("{verb} {letters} back to {queue}\n{}", hints.collect::<String>())
     })
+}
+
+/// Returns the queues with dead letters. A queue that is not deployed has none.
+async fn with_dead_letters(selection: &Selection) -> anyhow::Result<Vec<String>> {
+    let mut found = Vec::new();
+    for FleetQueue { queue, .. } in queues(selection)? {
+        match queue.counts().await {
+            Ok(counts) if counts.dead_letters > 0 => found.push(queue.name().to_owned()),
+            Ok(_) | Err(PortError::Missing(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(found)
 }
 
 async fn purge(arguments: &Purge, selection: &Selection, context: &Context) -> anyhow::Result<()> {

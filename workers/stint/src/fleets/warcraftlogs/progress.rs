@@ -13,8 +13,17 @@ use super::stores::Stores;
 use crate::output::Output;
 use crate::progress_bars::{ProgressBar, ProgressStyle};
 
-/// The time between two lines that only report that work continues.
-const LINE_INTERVAL: Duration = Duration::from_secs(5);
+/// The time between two lines that only report that work continues, at the start.
+const FIRST_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How long lines are printed at [`FIRST_INTERVAL`], for a person who watches the start.
+const START: Duration = Duration::from_secs(120);
+
+/// The time between two lines after the start. A service's log keeps each of them.
+const INTERVAL: Duration = Duration::from_secs(60);
+
+/// The time between two lines while nothing changes.
+const IDLE_INTERVAL: Duration = Duration::from_secs(3_600);
 
 /// A running fleet at one moment.
 pub(crate) struct Snapshot {
@@ -49,6 +58,10 @@ impl Snapshot {
     /// Returns whether nothing is left to fetch.
     pub(crate) fn is_drained(&self) -> bool {
         self.queue.unfinished() == 0 && self.parked == 0
+    }
+
+    fn amounts(&self) -> Amounts {
+        (self.done, self.queue, self.parked, self.concurrency)
     }
 
     fn to_text(&self) -> String {
@@ -95,7 +108,38 @@ fn sum(one: Counts, other: Counts) -> Counts {
 pub(crate) struct Progress {
     output: Output,
     bars: Option<Bars>,
-    last: Option<(Timestamp, bool)>,
+    lines: Lines,
+    was_dry: bool,
+}
+
+/// Decides when a line is printed.
+#[derive(Default)]
+struct Lines {
+    started_at: Option<Timestamp>,
+    last: Option<(Timestamp, Amounts)>,
+}
+
+/// What changes while there is work: players done, messages, parked messages, and concurrency.
+type Amounts = (u64, Counts, u64, u32);
+
+impl Lines {
+    /// Returns whether to print a line for this snapshot. If so, the next one is due an interval later.
+    fn is_due(&mut self, snapshot: &Snapshot) -> bool {
+        let (now, amounts) = (snapshot.now, snapshot.amounts());
+        let at_start = between(*self.started_at.get_or_insert(now), now) < START;
+        let is_due = self.last.is_none_or(|(printed_at, printed)| {
+            let interval = match (printed == amounts, at_start) {
+                (true, _) => IDLE_INTERVAL,
+                (false, true) => FIRST_INTERVAL,
+                (false, false) => INTERVAL,
+            };
+            between(printed_at, now) >= interval
+        });
+        if is_due {
+            self.last = Some((now, amounts));
+        }
+        is_due
+    }
 }
 
 struct Bars {
@@ -115,14 +159,14 @@ impl Progress {
             players.set_prefix("players");
             Bars { players, keys: BTreeMap::new() }
         });
-        Progress { output: output.clone(), bars, last: None }
+        Progress { output: output.clone(), bars, lines: Lines::default(), was_dry: false }
     }
 
     /// Shows one snapshot. Bars are always updated; a line is printed when the pool ran dry or recovered, and at
     /// intervals.
     pub(crate) fn show(&mut self, snapshot: &Snapshot) {
         let dry = snapshot.concurrency == 0;
-        let was_dry = self.last.is_some_and(|(_, dry)| dry);
+        let was_dry = std::mem::replace(&mut self.was_dry, dry);
         if dry && !was_dry && !snapshot.is_drained() {
             let in_use = snapshot.keys.iter().filter(|key| key.state != KeyState::Retired);
             let wake = in_use.map(|key| key.renews_at).min();
@@ -138,12 +182,9 @@ impl Progress {
         }
         if let Some(bars) = &mut self.bars {
             bars.show(snapshot, &self.output);
-        } else if self.last.is_none_or(|(shown, _)| between(shown, snapshot.now) >= LINE_INTERVAL) {
+        } else if self.lines.is_due(snapshot) {
             self.output.line(&snapshot.to_text());
-            self.last = Some((snapshot.now, dry));
         }
-        let shown = self.last.map_or(snapshot.now, |(shown, _)| shown);
-        self.last = Some((shown, dry));
     }
 
     /// Removes the bars.
@@ -182,4 +223,38 @@ impl Bars {
 /// Parses one of the fixed templates above. A template that cannot be parsed falls back to the plain bar.
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+#[cfg(test)]
+mod tests {
+    use stint_core::clock::after;
+
+    use super::*;
+
+    /// Returns the seconds at which lines are printed in so many seconds, if `done` players are done by each second.
+    fn printed(seconds: u64, done: impl Fn(u64) -> u64) -> Vec<u64> {
+        let mut lines = Lines::default();
+        let snapshot = |second| Snapshot {
+            now: after(Timestamp::UNIX_EPOCH, Duration::from_secs(second)),
+            queue: Counts::default(),
+            parked: 0,
+            done: done(second),
+            concurrency: 1,
+            keys: Vec::new(),
+        };
+        (0..seconds).filter(|second| lines.is_due(&snapshot(*second))).collect()
+    }
+
+    #[test]
+    fn lines_are_frequent_at_the_start_and_seldom_later() {
+        let busy = printed(400, |second| second);
+        assert_eq!(busy[..3], [0, 5, 10]);
+        assert_eq!(busy[busy.len() - 5..], [115, 175, 235, 295, 355]);
+    }
+
+    #[test]
+    fn an_idle_fleet_prints_a_line_an_hour() {
+        assert_eq!(printed(8_000, |_| 7), [0, 3_600, 7_200]);
+        assert_eq!(printed(4_000, |second| second / 3_000), [0, 3_000], "a change is printed at once");
+    }
 }
