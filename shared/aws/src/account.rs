@@ -85,19 +85,19 @@ impl Aws {
         read_secrets(&self.config, names, self.clock.now(), transport).await
     }
 
-    /// Returns the throttles. `steered` lists the workers that a queue feeds; each has an event source mapping. An
+    /// Returns the throttles. `throttled` lists the workers that a queue feeds; each has an event source mapping. An
     /// error names the missing setting.
     pub fn throttle(
         &self,
         memory: Arc<dyn ThrottleMemory>,
-        steered: &[WorkerId],
+        throttled: &[WorkerId],
     ) -> Result<Arc<MappingThrottle>, String> {
         let function = self.settings.function()?;
         // The throttle itself waits between its attempts, on the clock and for longer than the SDK would.
         let config = self.config.to_builder().retry_config(RetryConfig::disabled()).build();
         let client = aws_sdk_lambda::Client::new(&config);
         let functions: BTreeMap<WorkerId, String> =
-            steered.iter().map(|worker| (worker.clone(), function.fill(worker))).collect();
+            throttled.iter().map(|worker| (worker.clone(), function.fill(worker))).collect();
         Ok(Arc::new(MappingThrottle::new(client, functions, memory, self.clock.clone())))
     }
 }

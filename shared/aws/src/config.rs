@@ -64,13 +64,13 @@ pub(crate) fn of_environment(timeouts: TimeoutConfig) -> ConfigLoader {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template {
     before: String,
-    behind: String,
+    after: String,
 }
 
 impl Template {
     /// Returns the text with `name` in place of the placeholder.
     pub fn fill(&self, name: &str) -> String {
-        [&self.before, name, &self.behind].concat()
+        [&self.before, name, &self.after].concat()
     }
 }
 
@@ -80,7 +80,7 @@ impl FromStr for Template {
     fn from_str(text: &str) -> Result<Template, String> {
         match text.split_once("{}") {
             Some((before, behind)) if !behind.contains("{}") => {
-                Ok(Template { before: before.to_owned(), behind: behind.to_owned() })
+                Ok(Template { before: before.to_owned(), after: behind.to_owned() })
             }
             _ => Err(format!("'{text}' needs {{}} once, where the name belongs")),
         }

@@ -10,16 +10,16 @@ pub(crate) fn code<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> Option
 
 /// Converts an error of the operation `context`: to the service's code and message, or to the reason why no answer was
 /// received.
-pub(crate) fn explain<E, R>(context: impl Into<String>, error: SdkError<E, R>) -> PortError
+pub(crate) fn port_error<E, R>(context: impl Into<String>, error: SdkError<E, R>) -> PortError
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     R: std::fmt::Debug + Send + Sync + 'static,
 {
-    let words = error.as_service_error().map(ProvideErrorMetadata::meta).and_then(|meta| {
+    let message = error.as_service_error().map(ProvideErrorMetadata::meta).and_then(|meta| {
         let code = meta.code()?;
         Some(meta.message().map_or_else(|| code.to_owned(), |message| format!("{code}: {message}")))
     });
-    let error = match words {
+    let error = match message {
         Some(reason) => PortError::Backend { context: context.into(), reason },
         None => PortError::backend(context, error),
     };
@@ -49,14 +49,14 @@ mod tests {
     fn an_answer_is_told_by_its_code_and_words() {
         let error = refused(ErrorMetadata::builder().code("AccessDenied").message("not yours").build());
         assert_eq!(code(&error), Some("AccessDenied"));
-        assert_eq!(explain("find queue 'work'", error).to_string(), "find queue 'work': AccessDenied: not yours");
+        assert_eq!(port_error("find queue 'work'", error).to_string(), "find queue 'work': AccessDenied: not yours");
     }
 
     #[test]
     fn a_call_without_an_answer_is_told_by_its_causes() {
         let error = SdkError::<GetQueueUrlError, ()>::construction_failure("no credentials:\n  environment: none");
         assert_eq!(code(&error), None);
-        let words = explain("find queue 'work'", error).to_string();
-        assert!(words.ends_with("no credentials: environment: none"), "{words}");
+        let text = port_error("find queue 'work'", error).to_string();
+        assert!(text.ends_with("no credentials: environment: none"), "{text}");
     }
 }

@@ -32,7 +32,7 @@ pub struct Secret {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Answer {
+struct SsmResponse {
     #[serde(default)]
     parameters: Vec<Parameter>,
     #[serde(default)]
@@ -48,7 +48,7 @@ struct Parameter {
 
 /// The error body of a request that AWS refuses.
 #[derive(Deserialize)]
-struct Refusal {
+struct SsmError {
     #[serde(rename = "__type")]
     kind: String,
     #[serde(alias = "Message")]
@@ -74,7 +74,7 @@ pub(crate) async fn read_secrets(
         return Err(context(&refusal(&answer)));
     }
     // The parser's own error could quote a value.
-    let answer: Answer =
+    let answer: SsmResponse =
         serde_json::from_slice(answer.body()).map_err(|_| context("the answer is of an unknown form"))?;
     if !answer.invalid_parameters.is_empty() {
         return Err(context(&format!("there is no parameter {}", answer.invalid_parameters.join(", "))));
@@ -117,7 +117,7 @@ async fn signed(config: &SdkConfig, body: String, now: Timestamp) -> Result<http
 }
 
 fn refusal(answer: &http::Response<Bytes>) -> String {
-    let Ok(Refusal { kind, message }) = serde_json::from_slice(answer.body()) else {
+    let Ok(SsmError { kind, message }) = serde_json::from_slice(answer.body()) else {
         return format!("status {}", answer.status().as_u16());
     };
     message.map_or_else(|| kind.clone(), |message| format!("{kind}: {message}"))

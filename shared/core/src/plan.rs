@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn what_holds_stays_until_it_is_off_by_half() {
+    fn the_current_value_stays_until_it_is_off_by_half() {
         let from_8 = |concurrency| throttle_step(Some(8), &planned(concurrency), 50);
         assert_eq!([15, 16, 9, 7, 5, 4, 1, 0].map(from_8), [8, 16, 8, 8, 8, 4, 1, 0]);
         assert_eq!([0, 1, 2].map(|concurrency| throttle_step(Some(1), &planned(concurrency), 50)), [0, 1, 2]);

@@ -48,7 +48,8 @@ impl PendingSteps {
             waiting.push(Box::new(PendingStep { what, work, value: None, sender }));
             waiting.len() == 1
         };
-        let gone = move |_| Err(PortError::backend(format!("could not {what}"), "whoever writes the ledger is gone"));
+        let gone =
+            move |_| Err(PortError::backend(format!("could not {what}"), "the writer of the ledger has stopped"));
         (first, async move { receiver.await.unwrap_or_else(gone) })
     }
 

@@ -199,8 +199,8 @@ impl Metric {
     }
 
     /// Records `value` for the key, queue, worker, stream or upstream named `of`.
-    pub fn record(self, of: &str, value: f64) {
-        tracing::info!(target: METRICS, metric = self.name(), of, value);
+    pub fn record(self, series: &str, value: f64) {
+        tracing::info!(target: METRICS, metric = self.name(), of = series, value);
     }
 }
 

@@ -37,7 +37,7 @@ impl Breakers for SqliteBreakers {
     async fn replace(&self, upstream: &str, version: u64, circuit: &Circuit) -> PortResult<bool> {
         let (name, seen) = (upstream.to_owned(), version.cast_signed());
         let record = serde_json::to_string(circuit)
-            .map_err(|error| PortError::backend(format!("could not keep the breaker of {upstream}"), error))?;
+            .map_err(|error| PortError::backend(format!("could not store the breaker of {upstream}"), error))?;
         let write = self.database.write("keep a breaker", move |connection| {
             let mut statement = connection.prepare_cached(if seen == 0 {
                 "INSERT INTO breakers (upstream, version, record) VALUES (?1, ?2 + 1, ?3) ON CONFLICT (upstream) DO NOTHING"

@@ -145,7 +145,7 @@ impl Embedded {
 
     fn open_keys(&self, file: &Path) -> PortResult<Database> {
         let mode = self.folder.mode();
-        let (keys, parked) = Database::open_and(file, schema::KEYS, mode, any_parked)?;
+        let (keys, parked) = Database::open_with(file, schema::KEYS, mode, any_parked)?;
         if parked {
             move_parked(keys.path(), self.queues.path(), mode)?;
         }

@@ -55,7 +55,7 @@ impl SqliteHosts {
     pub async fn heartbeat(&self, host: &Host, now: Timestamp) -> PortResult<()> {
         let (id, fleets, started_at) = (host.id.clone(), host.fleets.join(","), to_millis(host.started_at));
         let ([first, last], now) = (heartbeat_range(now), to_millis(now));
-        let write = self.database.write("keep which process runs here", move |connection| {
+        let write = self.database.write("record a running process", move |connection| {
             let mut forget = connection.prepare_cached("DELETE FROM hosts WHERE seen_at NOT BETWEEN ?1 AND ?2")?;
             forget.execute([first, last])?;
             let mut statement = connection.prepare_cached(
@@ -70,7 +70,7 @@ impl SqliteHosts {
     /// Removes a host that has ended.
     pub async fn remove(&self, host: &Host) -> PortResult<()> {
         let id = host.id.clone();
-        let write = self.database.write("forget a process that ran here", move |connection| {
+        let write = self.database.write("remove a stopped process", move |connection| {
             connection.prepare_cached("DELETE FROM hosts WHERE id = ?1")?.execute([id]).map(drop)
         });
         write.await

@@ -25,13 +25,13 @@ pub(crate) fn any_parked(keys: &Connection) -> rusqlite::Result<bool> {
 
 /// Moves the messages that an earlier version has parked, if there are any.
 pub(crate) fn move_parked(keys: &Path, queues: &Path, mode: Mode) -> PortResult<()> {
-    let mut from = Database::beside(keys, mode)?;
+    let mut from = Database::second_connection(keys, mode)?;
     let failed = |error| {
         let files = format!("{} to {}", keys.display(), queues.display());
         PortError::backend(format!("could not move the parked messages from {files}"), reason(&error))
     };
     let Some(token) = begin(&mut from).map_err(failed)? else { return Ok(()) };
-    let mut to = Database::beside(queues, mode)?;
+    let mut to = Database::second_connection(queues, mode)?;
     let moved = copy(&from, &mut to, &token).and_then(|copied| finish(&mut from).map(|()| copied));
     let copied = moved.map_err(failed)?;
     tracing::info!(copied, "{copied} parked messages were moved from keys.db to queues.db");
@@ -100,7 +100,7 @@ mod tests {
         let open = |file: &str, migrations| {
             let path = home.path().join(file);
             drop(Database::open(&path, migrations, Mode::Inline).unwrap());
-            Database::beside(&path, Mode::Inline).unwrap()
+            Database::second_connection(&path, Mode::Inline).unwrap()
         };
         let (keys, queues) = (open("keys.db", schema::KEYS), open("queues.db", schema::QUEUES));
         for id in 1..=3 {
@@ -144,7 +144,7 @@ mod tests {
     fn two_handles_move_each_message_once() {
         for order in (0_usize..1 << 6).filter(|order| order.count_ones() == 3) {
             let (home, keys, queues) = folder();
-            let open = |file: &str| Database::beside(&home.path().join(file), Mode::Inline).unwrap();
+            let open = |file: &str| Database::second_connection(&home.path().join(file), Mode::Inline).unwrap();
             let mut handles = [0, 1].map(|_| (open("keys.db"), open("queues.db"), None::<String>, 0));
             for place in (0..6).map(|step| order >> step & 1) {
                 let (keys, queues, token, step) = &mut handles[place];

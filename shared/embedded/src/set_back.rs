@@ -21,8 +21,8 @@ const SLACK: Duration = Duration::from_secs(2);
 /// Records that deadlines will be written at this time, after this call. Called in each transaction that writes
 /// deadlines. First moves those that were written by a clock that was ahead, and returns by how many milliseconds,
 /// because deadlines written now must not be moved too.
-pub(crate) fn note(connection: &Connection, now: i64) -> rusqlite::Result<i64> {
-    let Seen { latest, moved } = look(connection, now)?;
+pub(crate) fn record_write_time(connection: &Connection, now: i64) -> rusqlite::Result<i64> {
+    let ClockCheck { latest, moved } = check_clock(connection, now)?;
     if latest < now {
         connection.prepare_cached("UPDATE clock SET latest = ?1 WHERE id = 1")?.execute([now])?;
     }
@@ -31,32 +31,32 @@ pub(crate) fn note(connection: &Connection, now: i64) -> rusqlite::Result<i64> {
 
 /// Moves all deadlines if the clock was set back since one of them was written. Called in each transaction that looks
 /// for due rows, before it looks.
-pub(crate) fn mend(connection: &Connection, now: i64) -> rusqlite::Result<()> {
-    look(connection, now).map(drop)
+pub(crate) fn shift_deadlines(connection: &Connection, now: i64) -> rusqlite::Result<()> {
+    check_clock(connection, now).map(drop)
 }
 
 /// What the file says about the clock.
-struct Seen {
+struct ClockCheck {
     /// The latest time at which a deadline was written.
     latest: i64,
     /// By how many milliseconds the deadlines were moved just now; 0 if the clock was not set back.
     moved: i64,
 }
 
-fn look(connection: &Connection, now: i64) -> rusqlite::Result<Seen> {
+fn check_clock(connection: &Connection, now: i64) -> rusqlite::Result<ClockCheck> {
     let mut statement = connection.prepare_cached("SELECT latest FROM clock WHERE id = 1")?;
     let latest: i64 = statement.query_row([], |row| row.get(0))?;
     let Some(back) = set_back_by(from_millis(latest), from_millis(now), SLACK) else {
-        return Ok(Seen { latest, moved: 0 });
+        return Ok(ClockCheck { latest, moved: 0 });
     };
     let (seconds, moved) = (back.as_secs(), latest.saturating_sub(now));
-    tracing::warn!(seconds, "the clock was set back by {seconds} s: everything that waits is due as much earlier");
+    tracing::warn!(seconds, "the clock was set back by {seconds} s: all deadlines were moved back by the same time");
     connection.execute("UPDATE messages SET visible_at = visible_at - ?1", [moved])?;
     let wakeups = "UPDATE wakeups SET lent_until = lent_until - ?1,
                    at = CASE WHEN period IS NULL THEN min(at - ?1, ?2) ELSE at - ?1 END";
     connection.execute(wakeups, [moved, now])?;
     connection.execute("UPDATE clock SET latest = ?1 WHERE id = 1", [now])?;
-    Ok(Seen { latest: now, moved })
+    Ok(ClockCheck { latest: now, moved })
 }
 
 #[cfg(test)]
@@ -76,17 +76,17 @@ mod tests {
     const REVIVER: WorkerId = WorkerId::new("fleet", "reviver");
     const SETTINGS: QueueSettings = QueueSettings { visibility_timeout: MINUTE, max_receives: 3 };
 
-    struct World {
+    struct SetBackWorld {
         clock: ManualClock,
         queue: Arc<SqliteQueue>,
         wakeups: Arc<SqliteWakeups>,
     }
 
-    impl World {
-        fn new() -> World {
+    impl SetBackWorld {
+        fn new() -> SetBackWorld {
             let clock = ManualClock::new("2026-11-20T10:00:00Z".parse().unwrap());
             let embedded = Embedded::in_memory(Arc::new(clock.clone())).unwrap();
-            World { clock, queue: embedded.queue("work", SETTINGS), wakeups: embedded.wakeups() }
+            SetBackWorld { clock, queue: embedded.queue("work", SETTINGS), wakeups: embedded.wakeups() }
         }
 
         /// Returns the bodies of the messages and the names of the wake-ups that are due now.
@@ -99,8 +99,8 @@ mod tests {
 
     #[test]
     fn what_is_written_after_the_clock_was_set_back_keeps_its_time() {
-        let world = World::new();
-        let World { clock, queue, wakeups } = &world;
+        let world = SetBackWorld::new();
+        let SetBackWorld { clock, queue, wakeups } = &world;
         block_on(async {
             queue.send(&[NewMessage { delay: MINUTE * 2, ..NewMessage::new("before") }]).await.unwrap();
             wakeups.every("often", &REVIVER, MINUTE * 2).await.unwrap();
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_wakeup_that_fires_while_the_clock_is_set_back_comes_again_after_its_period() {
-        let World { clock, wakeups, .. } = &World::new();
+        let SetBackWorld { clock, wakeups, .. } = &SetBackWorld::new();
         block_on(async {
             wakeups.every("often", &REVIVER, MINUTE).await.unwrap();
             clock.advance(MINUTE);

@@ -40,7 +40,7 @@ impl Wakeups for SqliteWakeups {
         let (name, worker, at) = (name.to_owned(), worker.clone(), deadline_millis(at));
         let clock = self.clock.clone();
         let write = self.database.write("set a wake-up", move |connection| {
-            set_back::note(connection, now_millis(&*clock))?;
+            set_back::record_write_time(connection, now_millis(&*clock))?;
             replace(connection, &name, &worker, at, None)
         });
         write.await
@@ -48,7 +48,7 @@ impl Wakeups for SqliteWakeups {
 
     async fn every(&self, name: &str, worker: &WorkerId, period: Duration) -> PortResult<()> {
         let Some(period) = i64::try_from(period.as_millis()).ok().filter(|period| *period > 0) else {
-            return Err(PortError::Invalid(format!("wake-up '{name}': a period of {period:?} cannot be kept")));
+            return Err(PortError::Invalid(format!("wake-up '{name}': a period of {period:?} is not supported")));
         };
         let (name, worker, clock) = (name.to_owned(), worker.clone(), self.clock.clone());
         let write = self.database.write("set a recurring wake-up", move |connection| {
@@ -58,7 +58,7 @@ impl Wakeups for SqliteWakeups {
             if kept > 0 {
                 return Ok(());
             }
-            set_back::note(connection, now_millis(&*clock))?;
+            set_back::record_write_time(connection, now_millis(&*clock))?;
             let first = millis_after(&*clock, Duration::from_millis(period.unsigned_abs()));
             replace(connection, &name, &worker, first, Some(period))
         });
@@ -88,25 +88,29 @@ impl WakeupSource for SqliteWakeups {
         let leases: HashMap<WorkerId, Duration> = workers.iter().cloned().collect();
         let write = self.database.write("claim wake-ups", move |connection| {
             let now = now_millis(&*clock);
-            set_back::mend(connection, now)?;
+            set_back::shift_deadlines(connection, now)?;
             let mut statement = connection.prepare_cached(
                 "SELECT fleet, worker, name, at FROM wakeups
                  WHERE at <= ?1 AND (lent_until IS NULL OR lent_until <= ?1) ORDER BY at, name, fleet",
             )?;
             let due = statement.query_map([now], read_firing)?.collect::<rusqlite::Result<Vec<Firing>>>()?;
-            let mut lend =
+            let mut lease_statement =
                 connection.prepare_cached("UPDATE wakeups SET lent_until = ?3 WHERE fleet = ?1 AND name = ?2")?;
-            let mut lent = Vec::new();
+            let mut leased = Vec::new();
             for firing in due {
                 if let Some(lease) = leases.get(&firing.worker) {
-                    lend.execute(params![firing.worker.fleet, firing.name, millis_after(&*clock, *lease)])?;
-                    lent.push(firing);
+                    lease_statement.execute(params![
+                        firing.worker.fleet,
+                        firing.name,
+                        millis_after(&*clock, *lease)
+                    ])?;
+                    leased.push(firing);
                 }
             }
-            if !lent.is_empty() {
-                set_back::note(connection, now)?;
+            if !leased.is_empty() {
+                set_back::record_write_time(connection, now)?;
             }
-            Ok(lent)
+            Ok(leased)
         });
         write.await
     }
@@ -115,16 +119,17 @@ impl WakeupSource for SqliteWakeups {
         let (Firing { name, worker, due }, clock) = (firing.clone(), self.clock.clone());
         let (fleet, due) = (worker.fleet, deadline_millis(due));
         let write = self.database.write("complete a wake-up", move |connection| {
-            let mut lent = connection.prepare_cached(
+            let mut period_of_leased = connection.prepare_cached(
                 "SELECT period FROM wakeups WHERE fleet = ?1 AND name = ?2 AND at = ?3 AND lent_until IS NOT NULL",
             )?;
-            let period: Option<Option<i64>> = lent.query_row(params![fleet, name, due], |row| row.get(0)).optional()?;
+            let period: Option<Option<i64>> =
+                period_of_leased.query_row(params![fleet, name, due], |row| row.get(0)).optional()?;
             match period {
                 None => Ok(()),
                 Some(None) => delete(connection, &fleet, &name),
                 Some(Some(period)) => {
                     let now = now_millis(&*clock);
-                    let moved = set_back::note(connection, now)?;
+                    let moved = set_back::record_write_time(connection, now)?;
                     let next = next_due(due.saturating_sub(moved), period, now);
                     connection
                         .prepare_cached("UPDATE wakeups SET at = ?3, lent_until = NULL WHERE fleet = ?1 AND name = ?2")?

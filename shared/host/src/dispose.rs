@@ -14,11 +14,11 @@ use crate::counters::Counters;
 
 /// Returns the messages without an exception, which are done.
 pub(crate) fn done<'a>(batch: &'a [Delivery], outcome: &Outcome) -> Vec<&'a Delivery> {
-    batch.iter().filter(|delivery| fate(delivery, outcome).is_none()).collect()
+    batch.iter().filter(|delivery| disposition_of(delivery, outcome).is_none()).collect()
 }
 
 /// Releases a whole batch, because its invocation failed. Each message's delay depends on how many times it has failed.
-pub(crate) async fn give_back(
+pub(crate) async fn release_batch(
     queue: &dyn Queue,
     batch: &[Delivery],
     reason: &str,
@@ -46,12 +46,12 @@ pub(crate) async fn dispose_of_exceptions(
 ) -> Vec<String> {
     let mut returning = Vec::new();
     for delivery in batch {
-        let (disposed, returns) = match fate(delivery, outcome) {
+        let (disposed, returns) = match disposition_of(delivery, outcome) {
             None => continue,
             Some(Disposition::Retry { reason }) => {
                 Counters::add(&counters.released, 1);
                 Metric::Released.record(queue.name(), 1.0);
-                tracing::info!(message_id = delivery.message_id, reason, "a message is given back: {reason}");
+                tracing::info!(message_id = delivery.message_id, reason, "a message is released: {reason}");
                 let delay = retry_delay(delivery.receive_count);
                 (queue.release(std::slice::from_ref(&delivery.receipt), delay, reason).await, true)
             }
@@ -73,7 +73,7 @@ pub(crate) async fn dispose_of_exceptions(
     returning
 }
 
-fn fate<'a>(delivery: &Delivery, outcome: &'a Outcome) -> Option<&'a Disposition> {
+fn disposition_of<'a>(delivery: &Delivery, outcome: &'a Outcome) -> Option<&'a Disposition> {
     let mut exceptions = outcome.exceptions.iter();
     exceptions.find(|exception| exception.message_id == delivery.message_id).map(|found| &found.disposition)
 }

@@ -7,13 +7,13 @@ use futures::future::{BoxFuture, FutureExt, select};
 use stint_core::clock::Clock;
 use stint_core::ports::{Delivery, PortResult, Queue};
 
-use crate::local::{AFTER_FAILURE, PATIENCE};
+use crate::local::{LONG_POLL_WAIT, RETRY_WAIT};
 
 /// Completes when something in this process may have changed.
 pub(crate) type Change = BoxFuture<'static, ()>;
 
 /// The receives from one queue.
-pub(crate) struct Intake<'a> {
+pub(crate) struct QueueReceiver<'a> {
     queue: &'a dyn Queue,
     max: usize,
     clock: &'a dyn Clock,
@@ -26,13 +26,18 @@ enum State<'a> {
     /// Runs to completion in any case, because its messages are then leased to this process. The second field completes
     /// at a change since it began.
     Receiving(BoxFuture<'a, PortResult<Vec<Delivery>>>, Change),
-    Resting(BoxFuture<'a, ()>),
+    Paused(BoxFuture<'a, ()>),
 }
 
-impl<'a> Intake<'a> {
+impl<'a> QueueReceiver<'a> {
     /// Creates an intake of batches of up to `max` messages. It rests for `look_again` after a receive that returned none.
-    pub(crate) fn new(queue: &'a dyn Queue, max: usize, clock: &'a dyn Clock, look_again: Duration) -> Intake<'a> {
-        Intake { queue, max, clock, look_again, state: State::Idle }
+    pub(crate) fn new(
+        queue: &'a dyn Queue,
+        max: usize,
+        clock: &'a dyn Clock,
+        look_again: Duration,
+    ) -> QueueReceiver<'a> {
+        QueueReceiver { queue, max, clock, look_again, state: State::Idle }
     }
 
     /// Returns whether nothing is under way.
@@ -47,17 +52,17 @@ impl<'a> Intake<'a> {
 
     /// Starts a receive. If it brings nothing, a rest follows, which ends at a change since `changed` was created.
     pub(crate) fn receive(&mut self, changed: Change) {
-        self.state = State::Receiving(self.queue.receive_patiently(self.max, PATIENCE), changed);
+        self.state = State::Receiving(self.queue.receive_patiently(self.max, LONG_POLL_WAIT), changed);
     }
 
     /// Rests for `pause`, or until something changes.
-    pub(crate) fn rest(&mut self, changed: Change, pause: Duration) {
-        self.state = State::Resting(select(changed, self.clock.sleep(pause)).map(drop).boxed());
+    pub(crate) fn pause(&mut self, changed: Change, pause: Duration) {
+        self.state = State::Paused(select(changed, self.clock.sleep(pause)).map(drop).boxed());
     }
 
     /// Ends a rest.
     pub(crate) fn wake(&mut self) {
-        if matches!(self.state, State::Resting(_)) {
+        if matches!(self.state, State::Paused(_)) {
             self.state = State::Idle;
         }
     }
@@ -67,7 +72,7 @@ impl<'a> Intake<'a> {
     pub(crate) async fn next(&mut self) -> Option<Vec<Delivery>> {
         let received = match &mut self.state {
             State::Idle => return None,
-            State::Resting(rest) => {
+            State::Paused(rest) => {
                 rest.await;
                 self.state = State::Idle;
                 return None;
@@ -77,11 +82,11 @@ impl<'a> Intake<'a> {
         let State::Receiving(_, changed) = std::mem::replace(&mut self.state, State::Idle) else { return None };
         match received {
             Ok(batch) if !batch.is_empty() => return Some(batch),
-            Ok(_) => self.rest(changed, self.look_again),
+            Ok(_) => self.pause(changed, self.look_again),
             Err(error) => {
                 let queue = self.queue.name();
                 tracing::error!(queue, %error, "cannot receive from {queue}: {error}");
-                self.rest(changed, AFTER_FAILURE);
+                self.pause(changed, RETRY_WAIT);
             }
         }
         None

@@ -10,9 +10,9 @@ use stint_core::worker::{AnyWorker, Event, Invocation, Outcome, StopSignal, Work
 use tracing::Instrument;
 
 use crate::counters::Counters;
-use crate::dispose::{dispose_of_exceptions, done, give_back};
+use crate::dispose::{dispose_of_exceptions, done, release_batch};
 use crate::local::Ports;
-use crate::telemetry::Watch;
+use crate::telemetry::InvocationRecorder;
 
 /// Invokes `worker` once, by hand. Schedules and throttles do not apply; the worker's time-out does.
 pub async fn invoke(
@@ -35,7 +35,7 @@ pub(crate) async fn invoke_until(
     let begun = clock.now();
     let given = between(begun, deadline);
     let invocation = Invocation::new(clock.clone(), deadline, stop.clone());
-    let watch = Watch::begin(&worker.spec(), &event, begun);
+    let watch = InvocationRecorder::begin(&worker.spec(), &event, begun);
     let run = Box::pin(worker.invoke(event, &invocation).instrument(watch.span()));
     let outcome = match select(run, clock.sleep_until(deadline)).await {
         Either::Left((outcome, _)) => outcome,
@@ -78,7 +78,7 @@ async fn dispose(
 ) -> PortResult<()> {
     let outcome = match outcome {
         Ok(outcome) => outcome,
-        Err(error) => return give_back(queue, batch, &error.to_string(), counters).await,
+        Err(error) => return release_batch(queue, batch, &error.to_string(), counters).await,
     };
     // Acknowledge finished messages first: if the queue then fails at an exception, finished work is not done again.
     let done: Vec<Receipt> = done(batch, &outcome).into_iter().map(|delivery| delivery.receipt.clone()).collect();

@@ -18,22 +18,22 @@ use stint_core::worker::{
 };
 
 use crate::counters::Counters;
-use crate::intake::Intake;
+use crate::intake::QueueReceiver;
 use crate::invoke::{invoke, invoke_batch};
 
 /// How often queues, throttles and schedules are checked if nothing in this process changes: the delay with which a
 /// change by another process, or a message whose delay is over, is seen.
-const LOOK_AGAIN: Duration = Duration::from_millis(200);
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// How long a worker waits at an empty queue with paid calls, also while it is busy: 360 requests an hour instead of
 /// 18,000. A stop, a pause and a throttle that falls to 0 take effect with this delay.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const LONG_POLL_WAIT: Duration = Duration::from_secs(10);
 
 /// The wait after a store has failed, so that it is not retried in a tight loop.
-pub(crate) const AFTER_FAILURE: Duration = Duration::from_secs(5);
+pub(crate) const RETRY_WAIT: Duration = Duration::from_secs(5);
 
 /// The wait after a worker failed until its wake-up fires again.
-const FIRE_AGAIN: Duration = Duration::from_secs(30);
+const REFIRE_WAIT: Duration = Duration::from_secs(30);
 
 /// Added to a worker's time-out for the lease of a wake-up: if the wake-up is not completed by then, it is leased
 /// again.
@@ -78,7 +78,7 @@ pub struct LocalHost {
 impl LocalHost {
     /// Creates a host for all workers of `registry`. It runs until `stop` is set, and then drains.
     pub fn new(registry: Registry, ports: Ports, stop: StopSignal) -> LocalHost {
-        LocalHost { registry, ports, counters: Arc::default(), observer: None, look_again: LOOK_AGAIN, stop }
+        LocalHost { registry, ports, counters: Arc::default(), observer: None, look_again: POLL_INTERVAL, stop }
     }
 
     /// Returns the host with `observer`, which is called with the results of its workers.
@@ -134,17 +134,17 @@ impl LocalHost {
 
     async fn follow_queue(self: Arc<Self>, worker: Arc<dyn AnyWorker>, trigger: QueueTrigger) {
         let Some(queue) = self.ports.queues.get(trigger.queue) else {
-            tracing::error!(queue = trigger.queue, "no queue {} was given to the host", trigger.queue);
+            tracing::error!(queue = trigger.queue, "the host has no queue {}", trigger.queue);
             return;
         };
         let mut running = FuturesUnordered::new();
-        let mut intake = Intake::new(&**queue, trigger.batch, &*self.ports.clock, self.look_again);
+        let mut intake = QueueReceiver::new(&**queue, trigger.batch, &*self.ports.clock, self.look_again);
         loop {
             if self.stop.is_set() && running.is_empty() && !intake.is_receiving() {
                 return;
             }
             if intake.is_idle() {
-                self.direct(&mut intake, &worker.spec(), running.len()).await;
+                self.start_receive_or_pause(&mut intake, &worker.spec(), running.len()).await;
             }
             let came = if running.is_empty() {
                 Some(intake.next().await)
@@ -168,15 +168,15 @@ impl LocalHost {
 
     /// Makes an intake receive if the throttle permits another invocation besides the `running` ones, and otherwise
     /// rest.
-    async fn direct(&self, intake: &mut Intake<'_>, spec: &WorkerSpec, running: usize) {
+    async fn start_receive_or_pause(&self, intake: &mut QueueReceiver<'_>, spec: &WorkerSpec, running: usize) {
         let (changed, id) = ((self.ports.changed)(), spec.id());
         match self.ports.throttle.read(&id).await {
-            _ if self.stop.is_set() => intake.rest(changed, self.look_again),
+            _ if self.stop.is_set() => intake.pause(changed, self.look_again),
             Ok(throttle) if running < throttle.effective(spec.concurrency) as usize => intake.receive(changed),
-            Ok(_) => intake.rest(changed, self.look_again),
+            Ok(_) => intake.pause(changed, self.look_again),
             Err(error) => {
-                tracing::error!(worker = %id, %error, "cannot read how many of {id} may run: {error}");
-                intake.rest(changed, AFTER_FAILURE);
+                tracing::error!(worker = %id, %error, "cannot read the throttle of {id}: {error}");
+                intake.pause(changed, RETRY_WAIT);
             }
         }
     }
@@ -201,8 +201,8 @@ impl LocalHost {
                         }
                     }
                     Err(error) => {
-                        tracing::error!(%error, "cannot read what is due: {error}");
-                        pause = AFTER_FAILURE;
+                        tracing::error!(%error, "cannot read due wake-ups: {error}");
+                        pause = RETRY_WAIT;
                     }
                 }
             }
@@ -237,7 +237,7 @@ impl LocalHost {
     /// Ends a firing. A failed one-shot wake-up is set again, to fire soon; a failed schedule waits for its next tick.
     async fn end(&self, firing: &Firing, failed: bool) {
         let ended = if failed && firing.name != schedule_name(&firing.worker.name) {
-            let again = after(self.ports.clock.now(), FIRE_AGAIN);
+            let again = after(self.ports.clock.now(), REFIRE_WAIT);
             self.ports.wakeups.once(&firing.name, &firing.worker, again).await
         } else {
             self.ports.due.complete(firing).await

@@ -18,7 +18,7 @@ use crate::body::Body;
 use crate::breaker::Breaker;
 use crate::challenge::{SEARCHED_BYTES, challenge, is_marked};
 use crate::error::{HttpError, RateLimited};
-use crate::limits::{Flight, LimitOptions, Pacer};
+use crate::limits::{InFlightRequest, LimitOptions, Pacer};
 use crate::pace::{Pace, PaceCounts};
 use crate::policy::{Repeat, RetryPolicy, draw};
 use crate::redact::{excerpt, host, secrets_of};
@@ -27,14 +27,14 @@ use crate::transport::{Transport, TransportError};
 
 /// Up to this delay, a refusal is about the rate of requests and the client waits it out. A longer delay has a cause
 /// that a client cannot fix by waiting (for Warcraft Logs: the points of the hour are spent), so the caller decides.
-const LONGEST_SHORT_LIMIT: Duration = Duration::from_secs(60);
+const LONGEST_RATE_LIMIT_WAIT: Duration = Duration::from_secs(60);
 
-/// The wait after a 429 without a `Retry-After`: half of [`LONGEST_SHORT_LIMIT`], because it is unknown what the
+/// The wait after a 429 without a `Retry-After`: half of [`LONGEST_RATE_LIMIT_WAIT`], because it is unknown what the
 /// upstream counts.
-const UNSAID_SHORT_LIMIT: Duration = Duration::from_secs(30);
+const DEFAULT_RATE_LIMIT_WAIT: Duration = Duration::from_secs(30);
 
 /// `Retry-After` counts whole seconds, so 0 means "less than one second", not "at once".
-const SHORTEST_SHORT_LIMIT: Duration = Duration::from_secs(1);
+const SHORTEST_RATE_LIMIT_WAIT: Duration = Duration::from_secs(1);
 
 /// Sends requests to one upstream: paces them, repeats them as far as a policy allows, and checks the answers.
 ///
@@ -54,7 +54,7 @@ struct Inner {
     /// Not set if what is known of the upstream's health is not shared with other callers.
     breaker: OnceLock<Arc<Breaker>>,
     /// Whether a 429 without a wait has been logged.
-    unsaid: AtomicBool,
+    logged_missing_wait: AtomicBool,
     /// The seed of the jitter: the clock's first reading, which differs in each process and is the same in each
     /// simulation.
     seed: u64,
@@ -88,7 +88,18 @@ impl Client {
         let seed = clock.now().as_microsecond().cast_unsigned();
         let pace = Pace::new(Arc::clone(&clock), interval);
         let (breaker, unsaid, draws) = (OnceLock::new(), AtomicBool::new(false), AtomicU64::new(0));
-        Client { inner: Arc::new(Inner { transport, clock, pace, limits, breaker, unsaid, seed, draws }) }
+        Client {
+            inner: Arc::new(Inner {
+                transport,
+                clock,
+                pace,
+                limits,
+                breaker,
+                logged_missing_wait: unsaid,
+                seed,
+                draws,
+            }),
+        }
     }
 
     /// Puts the client and all its clones behind a breaker permanently. While the breaker is open, only requests of the
@@ -205,7 +216,7 @@ impl Client {
         policy: &RetryPolicy,
     ) -> Result<StreamingResponse, HttpError> {
         let flight = self.turn(request).await?;
-        let response = landed(flight, self.inner.transport.open(request.clone(), policy.limits).await)?;
+        let response = report_to_flight(flight, self.inner.transport.open(request.clone(), policy.limits).await)?;
         let (head, body) = response.into_parts();
         if head.status.is_success() && !is_marked(&head.headers) {
             return Ok(StreamingResponse::new(host(request.uri()), head, body, String::new()));
@@ -213,18 +224,18 @@ impl Client {
         // The head decides what the answer is, whatever becomes of the body: a refusal that breaks off is still a
         // refusal.
         let body = body.beginning(SEARCHED_BYTES).await;
-        self.judge(request, http::Response::from_parts(head, body))
+        self.classify(request, http::Response::from_parts(head, body))
     }
 
     /// Waits for the turn of `request`, if the breaker still admits it. `None` if no limits are announced.
-    async fn turn(&self, request: &http::Request<Bytes>) -> Result<Option<Flight>, HttpError> {
+    async fn turn(&self, request: &http::Request<Bytes>) -> Result<Option<InFlightRequest>, HttpError> {
         self.admit(request)?;
         let Some(limits) = &self.inner.limits else { return Ok(None) };
         let flight = limits.turn(request.uri()).await?;
         match self.admit(request) {
             Ok(()) => Ok(Some(flight)),
             Err(down) => {
-                flight.unseen();
+                flight.not_sent();
                 Err(down)
             }
         }
@@ -237,7 +248,7 @@ impl Client {
     }
 
     /// Classifies a response that is not a success: as an answer, or as one of the errors that a policy decides about.
-    fn judge(
+    fn classify(
         &self,
         request: &http::Request<Bytes>,
         response: http::Response<Bytes>,
@@ -285,14 +296,14 @@ impl Client {
     }
 
     /// Counts a refusal that does not say how long to wait, and logs the first one.
-    fn note_unsaid(&self, host: &str) {
+    fn note_missing_wait(&self, host: &str) {
         let name = self.inner.breaker.get().map_or(host, |breaker| breaker.upstream());
         Metric::UnspecifiedRetryAfter.record(name, 1.0);
-        if !self.inner.unsaid.swap(true, Ordering::Relaxed) {
-            let seconds = UNSAID_SHORT_LIMIT.as_secs();
+        if !self.inner.logged_missing_wait.swap(true, Ordering::Relaxed) {
+            let seconds = DEFAULT_RATE_LIMIT_WAIT.as_secs();
             tracing::warn!(
                 upstream.host = host,
-                "{host} refuses requests (429) and does not say for how long; each such refusal is waited out for {seconds} s"
+                "{host} refuses requests (429) without a Retry-After; each such refusal is waited out for {seconds} s"
             );
         }
     }
@@ -300,10 +311,10 @@ impl Client {
     /// Closes the gate for a short refusal. Returns `false` for a long one, which the client does not wait out.
     fn slow_down(&self, limited: &RateLimited) -> bool {
         if limited.retry_after.is_none() {
-            self.note_unsaid(&limited.host);
+            self.note_missing_wait(&limited.host);
         }
-        let delay = limited.retry_after.unwrap_or(UNSAID_SHORT_LIMIT).max(SHORTEST_SHORT_LIMIT);
-        if delay > LONGEST_SHORT_LIMIT {
+        let delay = limited.retry_after.unwrap_or(DEFAULT_RATE_LIMIT_WAIT).max(SHORTEST_RATE_LIMIT_WAIT);
+        if delay > LONGEST_RATE_LIMIT_WAIT {
             return false;
         }
         let delay_ms = delay.as_millis();
@@ -323,7 +334,7 @@ impl Client {
         let draws = self.inner.draws.fetch_add(1, Ordering::Relaxed);
         let delay = policy.delay(failures, draw(self.inner.seed, draws));
         match error {
-            HttpError::Status { retry_after: Some(asked), .. } if *asked > LONGEST_SHORT_LIMIT => None,
+            HttpError::Status { retry_after: Some(asked), .. } if *asked > LONGEST_RATE_LIMIT_WAIT => None,
             HttpError::Status { retry_after: Some(asked), .. } => Some(delay.max(*asked)),
             _ => Some(delay),
         }
@@ -337,13 +348,13 @@ impl fmt::Debug for Client {
 }
 
 /// Reports the outcome to `flight`, as far as the request budget needs it.
-fn landed<B>(
-    flight: Option<Flight>,
+fn report_to_flight<B>(
+    flight: Option<InFlightRequest>,
     outcome: Result<http::Response<B>, TransportError>,
 ) -> Result<http::Response<B>, TransportError> {
     match (flight, &outcome) {
         (Some(flight), Ok(response)) => flight.answered(response.status(), response.headers()),
-        (Some(flight), Err(TransportError::Unreachable { .. })) => flight.unseen(),
+        (Some(flight), Err(TransportError::Unreachable { .. })) => flight.not_sent(),
         // The flight is dropped: the upstream may have seen the request.
         (Some(_), Err(_)) | (None, _) => {}
     }

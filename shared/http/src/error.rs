@@ -55,7 +55,7 @@ pub enum HttpError {
     /// none at all if every request was refused.
     #[error(
         "a request to {host} is not sent: {client_errors} answers in a row were client errors, the last one {status} of \
-         {endpoint}, and each counts towards a ban; mend what is wrong, then start again"
+         {endpoint}, and each counts towards a ban; fix the cause, then restart"
     )]
     StoppedForClientErrors {
         /// Host and port.
@@ -68,7 +68,7 @@ pub enum HttpError {
         endpoint: String,
     },
     /// The breaker is open because the upstream is down. The request was not sent.
-    #[error("{upstream} is down since {since}, and is asked again at {until}: {reason}")]
+    #[error("{upstream} has been down since {since}; the next probe is at {until}: {reason}")]
     BreakerOpen {
         /// The upstream's name in the breaker.
         upstream: String,
@@ -129,7 +129,7 @@ impl fmt::Display for RateLimited {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.retry_after {
             Some(delay) => write!(formatter, "{} refuses requests (429) for {} s", self.host, delay.as_secs_f64()),
-            None => write!(formatter, "{} refuses requests (429) and does not say for how long", self.host),
+            None => write!(formatter, "{} refuses requests (429) without a Retry-After", self.host),
         }
     }
 }

@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_gate_holds_those_too_who_already_wait() {
+    fn a_closed_gate_also_holds_callers_that_already_wait() {
         let (clock, pace) = pace(SECOND);
         assert!(pace.turn().now_or_never().is_some());
         let mut waiting = Box::pin(pace.turn());
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_gate_opens_to_the_eye_when_the_clock_is_set_back() {
+    fn a_closed_gate_reports_open_when_the_clock_is_set_back() {
         let (clock, pace) = pace(SECOND);
         pace.close_until(after(clock.now(), SECOND * 10));
         clock.advance(SECOND * 5);

@@ -14,7 +14,7 @@ const REMOVED: &str = "[removed]";
 const EXCERPT_CHARACTERS: usize = 200;
 
 /// A match of at least this many bytes with the beginning of a secret counts as part of it; a shorter one is chance.
-const TELLING_BYTES: usize = 4;
+const MIN_MATCH: usize = 4;
 
 /// A run of token characters that contains a digit counts as a token from this length on.
 const TOKEN_CHARACTERS: usize = 24;
@@ -81,7 +81,7 @@ pub(crate) fn excerpt(body: &[u8], secrets: &[SecretString]) -> String {
         if !secret.is_empty() {
             text = text.replace(secret, REMOVED);
         }
-        if let Some(start) = begun(secret, &text) {
+        if let Some(start) = partial_secret_start(secret, &text) {
             text.replace_range(start.., REMOVED);
         }
     }
@@ -97,9 +97,9 @@ pub(crate) fn excerpt(body: &[u8], secrets: &[SecretString]) -> String {
 }
 
 /// Returns the position at which `text`, which may be cut off, ends with the beginning of `secret`.
-fn begun(secret: &str, text: &str) -> Option<usize> {
+fn partial_secret_start(secret: &str, text: &str) -> Option<usize> {
     let beginnings = secret.char_indices().rev().map(|(end, _)| &secret[..end]);
-    let telling = beginnings.take_while(|beginning| beginning.len() >= TELLING_BYTES);
+    let telling = beginnings.take_while(|beginning| beginning.len() >= MIN_MATCH);
     telling.filter_map(|beginning| text.strip_suffix(beginning)).map(str::len).next()
 }
 

@@ -27,7 +27,7 @@ const RENEW_BEFORE: Duration = Duration::from_secs(5 * 60);
 const CLOCK_SLACK: Duration = Duration::from_secs(60);
 
 /// The lifetime of a token if the answer does not state one (`expires_in` is only recommended).
-const UNSAID_LIFETIME: Duration = Duration::from_secs(60 * 60);
+const DEFAULT_TOKEN_LIFETIME: Duration = Duration::from_secs(60 * 60);
 
 /// The access token of one key: requested when first needed, kept until shortly before it expires, and shared by all
 /// callers.
@@ -55,13 +55,13 @@ struct CachedToken {
     token: SecretString,
     /// The time before the request was sent. If the clock shows an earlier time it was set back, and does not tell
     /// whether the token is still valid.
-    asked_at: Timestamp,
+    requested_at: Timestamp,
     renew_at: Timestamp,
 }
 
 impl CachedToken {
     fn is_valid(&self, now: Timestamp) -> bool {
-        set_back_by(self.asked_at, now, CLOCK_SLACK).is_none() && now < self.renew_at
+        set_back_by(self.requested_at, now, CLOCK_SLACK).is_none() && now < self.renew_at
     }
 }
 
@@ -108,7 +108,7 @@ pub enum TokenError {
 
 impl TokenError {
     /// Returns whether the breaker held back the request for the token.
-    fn is_wait(&self) -> bool {
+    fn is_breaker_open(&self) -> bool {
         matches!(self, TokenError::Failed { error, .. } if matches!(**error, HttpError::BreakerOpen { .. }))
     }
 }
@@ -169,7 +169,7 @@ impl TokenSource {
             return Err(failure.clone());
         }
         let outcome = self.request(pass).await;
-        if matches!(&outcome, Err(failure) if failure.is_wait()) {
+        if matches!(&outcome, Err(failure) if failure.is_breaker_open()) {
             // The request was not sent, so another call may do better.
             return outcome.map(|cached| cached.token);
         }
@@ -237,7 +237,7 @@ impl TokenSource {
             request.extensions_mut().insert(SecretInBody(self.secret.clone()));
         } else {
             let authorization = sensitive(&basic(&self.key_id, &self.secret));
-            headers.insert(AUTHORIZATION, authorization.ok_or_else(|| self.malformed("was never asked for"))?);
+            headers.insert(AUTHORIZATION, authorization.ok_or_else(|| self.malformed("was not requested"))?);
         }
         Ok(request)
     }
@@ -262,21 +262,22 @@ impl fmt::Debug for TokenSource {
 }
 
 /// Parses field by field instead of by a derived type, because the errors of a deserialiser quote what they found.
-fn parse(body: &[u8], asked_at: Timestamp) -> Result<CachedToken, &'static str> {
+fn parse(body: &[u8], requested_at: Timestamp) -> Result<CachedToken, &'static str> {
     let answer: Value = serde_json::from_slice(body).map_err(|_| "is not JSON")?;
     let token = answer.get("access_token").and_then(Value::as_str).ok_or("has no access_token")?;
     if token.is_empty() || token.bytes().any(|byte| !byte.is_ascii_graphic()) {
-        return Err("has an access_token that fits no header");
+        return Err("has an access_token that is not valid in a header");
     }
     let token_type = answer.get("token_type").and_then(Value::as_str).unwrap_or("bearer");
     if !token_type.eq_ignore_ascii_case("bearer") {
         return Err("has a token_type other than bearer");
     }
     let seconds = answer.get("expires_in").and_then(Value::as_f64);
-    let lifetime = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).unwrap_or(UNSAID_LIFETIME);
+    let lifetime =
+        seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).unwrap_or(DEFAULT_TOKEN_LIFETIME);
     let margin = RENEW_BEFORE.min(lifetime / 10);
-    let renew_at = before(after(asked_at, lifetime), margin);
-    Ok(CachedToken { token: SecretString::from(token), asked_at, renew_at })
+    let renew_at = before(after(requested_at, lifetime), margin);
+    Ok(CachedToken { token: SecretString::from(token), requested_at, renew_at })
 }
 
 #[cfg(test)]
@@ -300,7 +301,7 @@ mod tests {
         assert_eq!(renew_after("<html>"), Err("is not JSON"));
         assert_eq!(renew_after("[]"), Err("has no access_token"));
         assert_eq!(renew_after(r#"{"access_token":7}"#), Err("has no access_token"));
-        assert_eq!(renew_after(r#"{"access_token":"a\nb"}"#), Err("has an access_token that fits no header"));
+        assert_eq!(renew_after(r#"{"access_token":"a\nb"}"#), Err("has an access_token that is not valid in a header"));
         assert_eq!(
             renew_after(r#"{"access_token":"t","token_type":"mac"}"#),
             Err("has a token_type other than bearer")

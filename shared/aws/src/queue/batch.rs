@@ -49,7 +49,7 @@ pub(super) struct Failures {
     /// Entries that would fail again.
     pub(super) refused: Vec<usize>,
     /// What SQS said about a passing or refused entry.
-    words: String,
+    message: String,
 }
 
 impl Failures {
@@ -65,7 +65,7 @@ impl Failures {
             }
             let kind = if entry.sender_fault { &mut failures.refused } else { &mut failures.passing };
             kind.push(index);
-            failures.words = format!("{}: {}", entry.code, entry.message.as_deref().unwrap_or("no reason given"));
+            failures.message = format!("{}: {}", entry.code, entry.message.as_deref().unwrap_or("no reason given"));
         }
         failures
     }
@@ -74,7 +74,7 @@ impl Failures {
     pub(super) fn reason(&self, of: usize) -> String {
         let left = if self.refused.is_empty() { &self.passing } else { &self.refused };
         let numbers: Vec<String> = left.iter().map(|index| (index + 1).to_string()).collect();
-        format!("number {} of {of}: {}", numbers.join(", "), self.words)
+        format!("number {} of {of}: {}", numbers.join(", "), self.message)
     }
 }
 

@@ -9,7 +9,7 @@ use aws_sdk_sqs::types::{
 };
 use stint_core::ports::{PortError, PortResult};
 
-use super::burial::Letter;
+use super::dead_letter::OutgoingMessage;
 
 /// Returns the entries at these indexes, each created by `make`.
 pub(super) fn entries<T>(indexes: &[usize], make: impl Fn(usize) -> Result<T, BuildError>) -> PortResult<Vec<T>> {
@@ -17,13 +17,13 @@ pub(super) fn entries<T>(indexes: &[usize], make: impl Fn(usize) -> Result<T, Bu
     entries.map_err(|error| PortError::backend("make a batch for SQS", error))
 }
 
-pub(super) fn send(index: usize, letter: &Letter) -> Result<SendMessageBatchRequestEntry, BuildError> {
-    let mut entry = SendMessageBatchRequestEntry::builder().id(index.to_string()).message_body(&letter.body);
-    for (name, value) in &letter.attributes {
+pub(super) fn send(index: usize, message: &OutgoingMessage) -> Result<SendMessageBatchRequestEntry, BuildError> {
+    let mut entry = SendMessageBatchRequestEntry::builder().id(index.to_string()).message_body(&message.body);
+    for (name, value) in &message.attributes {
         let value = MessageAttributeValue::builder().data_type("String").string_value(value).build()?;
         entry = entry.message_attributes(*name, value);
     }
-    entry.delay_seconds(letter.delay_seconds).build()
+    entry.delay_seconds(message.delay_seconds).build()
 }
 
 pub(super) fn delete(index: usize, handle: &str) -> Result<DeleteMessageBatchRequestEntry, BuildError> {
@@ -60,8 +60,11 @@ mod tests {
 
     #[test]
     fn an_entry_is_known_by_its_index() {
-        let letter = Letter { attributes: vec![("stint-reason", "why".into())], ..Letter::new("body".into(), 7) };
-        let entries = entries(&[4, 9], |index| send(index, &letter)).unwrap();
+        let message = OutgoingMessage {
+            attributes: vec![("stint-reason", "why".into())],
+            ..OutgoingMessage::new("body".into(), 7)
+        };
+        let entries = entries(&[4, 9], |index| send(index, &message)).unwrap();
         assert_eq!(entries.iter().map(|entry| entry.id.as_str()).collect::<Vec<_>>(), ["4", "9"]);
         assert_eq!((entries[0].message_body.as_str(), entries[0].delay_seconds), ("body", Some(7)));
         assert_eq!(entries[0].message_attributes.as_ref().map(|attributes| attributes.len()), Some(1));

@@ -5,15 +5,15 @@
 //!   and dead-lettered again. It then appears twice among the dead letters, and a redrive sends it twice, which
 //!   receivers tolerate.
 //! * The visibility timeout of a message ends while it is being dead-lettered: the move begins by extending the
-//!   timeout, which fails for a stale receipt. After that no other receiver gets the message for [`BURIAL`].
+//!   timeout, which fails for a stale receipt. After that no other receiver gets the message for [`DEAD_LETTERING_TIME`].
 //! * The process exits during a redrive, between its send and its delete: the message is in both queues, and is
 //!   redriven again.
-//! * The process exits while it lists the dead letters: they are hidden from others for [`LOOK`].
+//! * The process exits while it lists the dead letters: they are hidden from others for [`LISTING_TIME`].
 
 mod batch;
-mod burial;
+mod dead_letter;
 mod entries;
-mod loan;
+mod receipt;
 mod sqs;
 
 use std::sync::Arc;
@@ -28,23 +28,23 @@ use stint_core::ports::{
     Receipt, validate,
 };
 
-pub use loan::receipt;
+pub use receipt::receipt;
 
-use burial::{Letter, dead_letter, sent_at, system};
+use dead_letter::{OutgoingMessage, parse_dead_letter, sent_at, system};
 use entries::seconds;
-use loan::Loan;
+use receipt::ReceivedMessage;
 use sqs::Sqs;
 
 /// How long a message that is being dead-lettered is hidden: enough for two requests with their retries.
-const BURIAL: Duration = Duration::from_secs(60);
+const DEAD_LETTERING_TIME: Duration = Duration::from_secs(60);
 
 /// How long listing or redriving dead letters hides them from other callers.
-const LOOK: Duration = Duration::from_secs(60);
+const LISTING_TIME: Duration = Duration::from_secs(60);
 
 /// How long a list waits for dead letters. A receive that waits queries all servers of a queue, so an empty result
 /// means that there are none.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-short-and-long-polling.html>
-const LOOK_WAIT: Duration = Duration::from_secs(1);
+const LISTING_WAIT: Duration = Duration::from_secs(1);
 
 /// How long after senders, receivers and schedules have stopped the counts are correct.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html>
@@ -87,21 +87,22 @@ impl SqsQueue {
     }
 
     /// Moves received messages to the dead letters. Stale receipts are ignored.
-    async fn bury(&self, dying: &[(Loan, String)]) -> PortResult<()> {
-        let handles: Vec<&str> = dying.iter().map(|(loan, _)| loan.handle.as_str()).collect();
-        let stale = self.live.hide(&handles, BURIAL).await?;
-        let ours = || (0..dying.len()).filter(|index| !stale.contains(index));
-        let letters: Vec<Letter> = ours().map(|index| Letter::dead(&dying[index].0, &dying[index].1)).collect();
+    async fn dead_letter(&self, received: &[(ReceivedMessage, String)]) -> PortResult<()> {
+        let handles: Vec<&str> = received.iter().map(|(message, _)| message.handle.as_str()).collect();
+        let stale = self.live.hide(&handles, DEAD_LETTERING_TIME).await?;
+        let ours = || (0..received.len()).filter(|index| !stale.contains(index));
+        let messages: Vec<OutgoingMessage> =
+            ours().map(|index| OutgoingMessage::dead_letter(&received[index].0, &received[index].1)).collect();
         let handles: Vec<&str> = ours().map(|index| handles[index]).collect();
-        self.dead.send(&letters).await?;
+        self.dead.send(&messages).await?;
         self.live.delete(&handles).await
     }
 
     /// Receives dead letters until there are `max` or no more arrive.
-    async fn look(&self, max: usize, seen: &mut Vec<Message>) -> PortResult<()> {
+    async fn list_dead_letters(&self, max: usize, seen: &mut Vec<Message>) -> PortResult<()> {
         let expected = self.dead.estimate().await?.visible.max(1) as usize;
         while seen.len() < max.min(expected) {
-            let batch = self.dead.receive(max - seen.len(), LOOK, LOOK_WAIT).await?;
+            let batch = self.dead.receive(max - seen.len(), LISTING_TIME, LISTING_WAIT).await?;
             if batch.is_empty() {
                 break;
             }
@@ -117,13 +118,13 @@ impl SqsQueue {
         let expected = self.dead.estimate().await?.visible.max(1);
         let mut taken = 0;
         while taken < expected {
-            let batch = self.dead.receive((expected - taken) as usize, LOOK, LOOK_WAIT).await?;
+            let batch = self.dead.receive((expected - taken) as usize, LISTING_TIME, LISTING_WAIT).await?;
             if batch.is_empty() {
                 break;
             }
             if back {
                 let bodies = batch.iter().filter_map(|message| message.body.clone());
-                self.live.send(&bodies.map(|body| Letter::new(body, 0)).collect::<Vec<_>>()).await?;
+                self.live.send(&bodies.map(|body| OutgoingMessage::new(body, 0)).collect::<Vec<_>>()).await?;
             }
             let handles: Vec<&str> = batch.iter().filter_map(|message| message.receipt_handle.as_deref()).collect();
             self.dead.delete(&handles).await?;
@@ -133,7 +134,7 @@ impl SqsQueue {
     }
 
     /// Receives messages, waiting up to `wait` for the first of them.
-    async fn lend(&self, max: usize, wait: Duration) -> PortResult<Vec<Delivery>> {
+    async fn receive_messages(&self, max: usize, wait: Duration) -> PortResult<Vec<Delivery>> {
         if max == 0 {
             return Ok(Vec::new());
         }
@@ -145,14 +146,14 @@ impl SqsQueue {
         let count = system(&message, &MessageSystemAttributeName::ApproximateReceiveCount);
         let receive_count = count.and_then(|count| count.parse().ok()).unwrap_or(1);
         let sent_at = sent_at(&message).unwrap_or_else(|| self.clock.now());
-        let loan = Loan {
+        let message = ReceivedMessage {
             handle: message.receipt_handle.unwrap_or_default(),
             message_id: message.message_id.unwrap_or_default(),
             receive_count,
             body: message.body.unwrap_or_default(),
         };
-        let receipt = loan.receipt();
-        Delivery { message_id: loan.message_id, receipt, body: loan.body, receive_count, sent_at }
+        let receipt = message.receipt();
+        Delivery { message_id: message.message_id, receipt, body: message.body, receive_count, sent_at }
     }
 }
 
@@ -168,48 +169,49 @@ impl Queue for SqsQueue {
 
     async fn send(&self, messages: &[NewMessage]) -> PortResult<()> {
         validate(messages)?;
-        let letter = |message: &NewMessage| Letter::new(message.body.clone(), seconds(message.delay));
-        let letters: Vec<Letter> = messages.iter().map(letter).collect();
-        self.live.send(&letters).await
+        let outgoing = |message: &NewMessage| OutgoingMessage::new(message.body.clone(), seconds(message.delay));
+        let messages: Vec<OutgoingMessage> = messages.iter().map(outgoing).collect();
+        self.live.send(&messages).await
     }
 
     async fn receive(&self, max: usize) -> PortResult<Vec<Delivery>> {
-        self.lend(max, Duration::ZERO).await
+        self.receive_messages(max, Duration::ZERO).await
     }
 
     async fn receive_patiently(&self, max: usize, patience: Duration) -> PortResult<Vec<Delivery>> {
-        self.lend(max, patience.min(MAX_WAIT)).await
+        self.receive_messages(max, patience.min(MAX_WAIT)).await
     }
 
     async fn acknowledge(&self, receipts: &[Receipt]) -> PortResult<()> {
-        let loans = Loan::of(receipts);
-        let handles: Vec<&str> = loans.iter().map(|loan| loan.handle.as_str()).collect();
+        let messages = ReceivedMessage::of(receipts);
+        let handles: Vec<&str> = messages.iter().map(|message| message.handle.as_str()).collect();
         self.live.delete(&handles).await
     }
 
     async fn release(&self, receipts: &[Receipt], delay: Duration, reason: &str) -> PortResult<()> {
-        let worn_out = |loan: &Loan| loan.receive_count >= self.max_receives();
-        let (dying, returning): (Vec<Loan>, Vec<Loan>) = Loan::of(receipts).into_iter().partition(worn_out);
+        let is_used_up = |message: &ReceivedMessage| message.receive_count >= self.max_receives();
+        let (used_up, returning): (Vec<ReceivedMessage>, Vec<ReceivedMessage>) =
+            ReceivedMessage::of(receipts).into_iter().partition(is_used_up);
         // SQS counts the longest visibility from the receive, which was at most one visibility timeout ago.
         let longest = MAX_VISIBILITY.saturating_sub(self.settings.visibility_timeout);
-        let handles: Vec<&str> = returning.iter().map(|loan| loan.handle.as_str()).collect();
+        let handles: Vec<&str> = returning.iter().map(|message| message.handle.as_str()).collect();
         self.live.hide(&handles, delay.min(longest)).await?;
-        let last_words = |loan: Loan| {
-            let words = format!("received {} times; last error: {reason}", loan.receive_count);
-            (loan, words)
+        let with_reason = |message: ReceivedMessage| {
+            let reason = format!("received {} times; last error: {reason}", message.receive_count);
+            (message, reason)
         };
-        self.bury(&dying.into_iter().map(last_words).collect::<Vec<_>>()).await
+        self.dead_letter(&used_up.into_iter().map(with_reason).collect::<Vec<_>>()).await
     }
 
     async fn reject(&self, receipt: &Receipt, reason: &str) -> PortResult<()> {
-        let loans = Loan::of(std::slice::from_ref(receipt));
-        self.bury(&loans.into_iter().map(|loan| (loan, reason.to_owned())).collect::<Vec<_>>()).await
+        let messages = ReceivedMessage::of(std::slice::from_ref(receipt));
+        self.dead_letter(&messages.into_iter().map(|message| (message, reason.to_owned())).collect::<Vec<_>>()).await
     }
 
     async fn counts(&self) -> PortResult<Counts> {
         let (live, dead) = futures::try_join!(self.live.estimate(), self.dead.estimate())?;
         // To SQS, a message that was released with a delay is in flight.
-        Ok(Counts { visible: live.visible, in_flight: live.lent, delayed: live.delayed, dead_letters: dead.all() })
+        Ok(Counts { visible: live.visible, in_flight: live.in_flight, delayed: live.delayed, dead_letters: dead.all() })
     }
 
     fn counts_lag(&self) -> Duration {
@@ -218,13 +220,13 @@ impl Queue for SqsQueue {
 
     async fn dead_letters(&self, max: usize) -> PortResult<Vec<DeadLetter>> {
         let mut seen = Vec::new();
-        let looked = self.look(max, &mut seen).await;
+        let listed = self.list_dead_letters(max, &mut seen).await;
         // Also after a failure part-way: other callers need to see them too.
         let handles: Vec<&str> = seen.iter().filter_map(|message| message.receipt_handle.as_deref()).collect();
         self.dead.hide(&handles, Duration::ZERO).await?;
-        looked?;
+        listed?;
         let mut dead: Vec<DeadLetter> =
-            seen.into_iter().map(|message| dead_letter(message, self.max_receives())).collect();
+            seen.into_iter().map(|message| parse_dead_letter(message, self.max_receives())).collect();
         dead.sort_by_key(|dead| dead.dead_lettered_at);
         Ok(dead)
     }

@@ -12,10 +12,10 @@ use stint_core::ports::{MAX_BATCH, PortError, PortResult};
 use tokio::sync::OnceCell;
 
 use super::batch::{Failures, batches};
-use super::burial::Letter;
+use super::dead_letter::OutgoingMessage;
 use super::entries::{self, entries, seconds};
 use crate::account::timeouts;
-use crate::error::explain;
+use crate::error::port_error;
 
 /// How many times an entry is tried that fails through a fault of SQS. Whole requests are retried by the SDK.
 const TRIES: u32 = 3;
@@ -35,13 +35,13 @@ pub(super) struct Sqs {
 /// The estimated number of messages, by state.
 pub(super) struct Estimate {
     pub(super) visible: u64,
-    pub(super) lent: u64,
+    pub(super) in_flight: u64,
     pub(super) delayed: u64,
 }
 
 impl Estimate {
     pub(super) fn all(&self) -> u64 {
-        self.visible + self.lent + self.delayed
+        self.visible + self.in_flight + self.delayed
     }
 }
 
@@ -51,17 +51,17 @@ impl Sqs {
     }
 
     /// Sends messages, in as many requests as needed.
-    pub(super) async fn send(&self, letters: &[Letter]) -> PortResult<()> {
-        if letters.is_empty() {
+    pub(super) async fn send(&self, messages: &[OutgoingMessage]) -> PortResult<()> {
+        if messages.is_empty() {
             return Ok(());
         }
         let (url, context) = (self.url().await?, &self.context("send to"));
         let request = |indexes: Vec<usize>| async move {
-            let entries = entries(&indexes, |index| entries::send(index, &letters[index]))?;
+            let entries = entries(&indexes, |index| entries::send(index, &messages[index]))?;
             let call = self.client.send_message_batch().queue_url(url).set_entries(Some(entries));
-            call.send().await.map(|answer| answer.failed).map_err(|error| explain(context, error))
+            call.send().await.map(|answer| answer.failed).map_err(|error| port_error(context, error))
         };
-        self.each(context, false, letters.iter().map(Letter::size), request).await.map(drop)
+        self.each(context, false, messages.iter().map(OutgoingMessage::size), request).await.map(drop)
     }
 
     /// Receives up to `max` messages (at most ten) and hides them for `visibility`. Waits up to `wait` for the first of
@@ -79,7 +79,7 @@ impl Sqs {
             .message_attribute_names("All");
         // The time-out must include the requested wait.
         let call = call.customize().config_override(aws_sdk_sqs::config::Builder::new().timeout_config(timeouts(wait)));
-        let answer = call.send().await.map_err(|error| explain(self.context("receive from"), error))?;
+        let answer = call.send().await.map_err(|error| port_error(self.context("receive from"), error))?;
         Ok(answer.messages.unwrap_or_default())
     }
 
@@ -92,7 +92,7 @@ impl Sqs {
         let request = |indexes: Vec<usize>| async move {
             let entries = entries(&indexes, |index| entries::delete(index, handles[index]))?;
             let call = self.client.delete_message_batch().queue_url(url).set_entries(Some(entries));
-            call.send().await.map(|answer| answer.failed).map_err(|error| explain(context, error))
+            call.send().await.map(|answer| answer.failed).map_err(|error| port_error(context, error))
         };
         self.each(context, true, handles.iter().map(|_| 0), request).await.map(drop)
     }
@@ -106,7 +106,7 @@ impl Sqs {
         let request = |indexes: Vec<usize>| async move {
             let entries = entries(&indexes, |index| entries::hide(index, handles[index], delay))?;
             let call = self.client.change_message_visibility_batch().queue_url(url).set_entries(Some(entries));
-            call.send().await.map(|answer| answer.failed).map_err(|error| explain(context, error))
+            call.send().await.map(|answer| answer.failed).map_err(|error| port_error(context, error))
         };
         self.each(context, true, handles.iter().map(|_| 0), request).await
     }
@@ -121,10 +121,11 @@ impl Sqs {
         ];
         let call = self.client.get_queue_attributes().queue_url(self.url().await?);
         let answer = call.set_attribute_names(Some(names.to_vec())).send().await;
-        let attributes = answer.map_err(|error| explain(self.context("count"), error))?.attributes.unwrap_or_default();
-        let [visible, lent, delayed] =
+        let attributes =
+            answer.map_err(|error| port_error(self.context("count"), error))?.attributes.unwrap_or_default();
+        let [visible, in_flight, delayed] =
             names.map(|name| attributes.get(&name).and_then(|count| count.parse().ok()).unwrap_or(0));
-        Ok(Estimate { visible, lent, delayed })
+        Ok(Estimate { visible, in_flight, delayed })
     }
 
     /// Deletes all messages. SQS allows this at most once a minute, and takes up to a minute to do it.
@@ -135,7 +136,7 @@ impl Sqs {
                 context: self.context("purge"),
                 reason: "it was purged less than a minute ago; SQS allows it again after that".to_owned(),
             },
-            error => explain(self.context("purge"), error),
+            error => port_error(self.context("purge"), error),
         })
     }
 
@@ -146,7 +147,7 @@ impl Sqs {
                 SdkError::ServiceError(answer) if answer.err().is_queue_does_not_exist() => {
                     PortError::Missing(format!("queue '{}'", self.name))
                 }
-                _ => explain(self.context("find"), error),
+                _ => port_error(self.context("find"), error),
             });
             let url = url?.queue_url;
             url.ok_or_else(|| PortError::backend(self.context("find"), "SQS answered without an address"))

@@ -11,19 +11,19 @@ use stint_core::clock::{Clock, after};
 use stint_core::ports::{PortError, PortResult};
 
 use super::setting::MappingSetting;
-use crate::error::{code, explain};
+use crate::error::{code, port_error};
 
 /// Errors that a later attempt may resolve: all calls except invoke share 15 requests a second per account and region,
 /// and a mapping that is being changed accepts no other change.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
-const PASSING: [&str; 4] =
+const RETRYABLE: [&str; 4] =
     ["TooManyRequestsException", "ResourceInUseException", "ResourceConflictException", "ServiceException"];
 
 /// The mapping does not exist: one that was deployed again has another id.
 const GONE: &str = "ResourceNotFoundException";
 
 /// How long a change is retried, and the wait after the first attempt, which doubles each time.
-const PATIENCE: Duration = Duration::from_secs(30);
+const RETRY_PERIOD: Duration = Duration::from_secs(30);
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 
 /// Changes the mappings of SQS queues.
@@ -36,9 +36,9 @@ pub(super) struct Mappings {
 }
 
 /// A failed request.
-struct Refusal {
+struct FailedRequest {
     error: PortError,
-    passing: bool,
+    retryable: bool,
 }
 
 impl Mappings {
@@ -49,23 +49,23 @@ impl Mappings {
     /// Writes to the mapping of `function`, and retries for a while. The mapping accepts the change and applies it
     /// later.
     pub(super) async fn write(&self, function: &str, setting: MappingSetting) -> PortResult<()> {
-        let deadline = after(self.clock.now(), PATIENCE);
+        let deadline = after(self.clock.now(), RETRY_PERIOD);
         let mut pause = FIRST_PAUSE;
         loop {
             let refusal = match self.try_write(function, setting).await {
                 Ok(()) => return Ok(()),
                 Err(refusal) => refusal,
             };
-            if !refusal.passing || after(self.clock.now(), pause) > deadline {
+            if !refusal.retryable || after(self.clock.now(), pause) > deadline {
                 return Err(refusal.error);
             }
-            tracing::debug!(function, error = %refusal.error, "an event source mapping is asked again");
+            tracing::debug!(function, error = %refusal.error, "retrying an update of an event source mapping");
             self.clock.sleep(pause).await;
             pause *= 2;
         }
     }
 
-    async fn try_write(&self, function: &str, setting: MappingSetting) -> Result<(), Refusal> {
+    async fn try_write(&self, function: &str, setting: MappingSetting) -> Result<(), FailedRequest> {
         let id = self.id(function).await?;
         let scaling = setting.maximum_concurrency;
         let scaling = scaling.map(|maximum| ScalingConfig::builder().maximum_concurrency(maximum).build());
@@ -75,12 +75,12 @@ impl Mappings {
         if gone {
             self.lock().remove(function);
         }
-        let refusal = Refusal::new(format!("change the event source mapping of {function}"), error);
-        Err(Refusal { passing: refusal.passing || gone, ..refusal })
+        let refusal = FailedRequest::new(format!("change the event source mapping of {function}"), error);
+        Err(FailedRequest { retryable: refusal.retryable || gone, ..refusal })
     }
 
     /// Returns the id of the function's mapping, which is requested once.
-    async fn id(&self, function: &str) -> Result<String, Refusal> {
+    async fn id(&self, function: &str) -> Result<String, FailedRequest> {
         if let Some(id) = self.lock().get(function) {
             return Ok(id.clone());
         }
@@ -88,10 +88,10 @@ impl Mappings {
         let answer = self.client.list_event_source_mappings().function_name(function).send().await;
         let mappings = match answer {
             Ok(answer) => answer.event_source_mappings.unwrap_or_default(),
-            Err(error) => return Err(Refusal::new(context, error)),
+            Err(error) => return Err(FailedRequest::new(context, error)),
         };
         let id = only_id(&mappings)
-            .map_err(|reason| Refusal { error: PortError::backend(context, reason), passing: false })?;
+            .map_err(|reason| FailedRequest { error: PortError::backend(context, reason), retryable: false })?;
         self.lock().insert(function.to_owned(), id.clone());
         Ok(id)
     }
@@ -101,15 +101,15 @@ impl Mappings {
     }
 }
 
-impl Refusal {
-    fn new<E>(context: String, error: SdkError<E>) -> Refusal
+impl FailedRequest {
+    fn new<E>(context: String, error: SdkError<E>) -> FailedRequest
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
         // Without an answer it is unknown whether the request was received; sending it twice does no harm.
         let unanswered = error.as_service_error().is_none() && !matches!(error, SdkError::ConstructionFailure(_));
-        let passing = unanswered || code(&error).is_some_and(|code| PASSING.contains(&code));
-        Refusal { error: explain(context, error), passing }
+        let passing = unanswered || code(&error).is_some_and(|code| RETRYABLE.contains(&code));
+        FailedRequest { error: port_error(context, error), retryable: passing }
     }
 }
 

@@ -63,11 +63,11 @@ impl ThrottleRecord {
 
     /// Returns the record of a writer that is about to write to the mapping, or `None` if nothing is to be written or a
     /// live writer is doing so.
-    pub(super) fn intend(&self, wanted: DesiredState, clock: &dyn Clock) -> Option<ThrottleRecord> {
+    pub(super) fn begin_write(&self, wanted: DesiredState, clock: &dyn Clock) -> Option<ThrottleRecord> {
         let now = clock.now();
         // An exited writer's change may have been made or not, so even the previously written state is written again.
-        let dead = self.intent.is_some_and(|intent| intent.until <= now);
-        if wanted == self.current(now) && !dead {
+        let has_lapsed = self.intent.is_some_and(|intent| intent.until <= now);
+        if wanted == self.current(now) && !has_lapsed {
             return None;
         }
         let intent = PendingWrite { wanted, until: after(now, LEASE) };
@@ -75,20 +75,20 @@ impl ThrottleRecord {
     }
 
     /// Returns the record after its pending write has succeeded.
-    pub(super) fn carried_out(&self) -> ThrottleRecord {
+    pub(super) fn finished(&self) -> ThrottleRecord {
         let written = self.intent.map_or(self.written, |intent| intent.wanted);
         ThrottleRecord { written, intent: None, ..*self }
     }
 
     /// Returns the record after its pending write has failed: no process relies on it any more, and the next one writes
     /// whatever state it wants.
-    pub(super) fn given_up(&self, now: Timestamp) -> ThrottleRecord {
+    pub(super) fn failed(&self, now: Timestamp) -> ThrottleRecord {
         let intent = self.intent.map(|intent| PendingWrite { until: now, ..intent });
         ThrottleRecord { intent, ..*self }
     }
 
     /// Returns the record with the version that it has once it is stored.
-    pub(super) fn kept(self) -> ThrottleRecord {
+    pub(super) fn stored(self) -> ThrottleRecord {
         ThrottleRecord { version: self.version + 1, ..self }
     }
 }
@@ -113,26 +113,26 @@ mod tests {
     }
 
     #[test]
-    fn everybody_relies_on_a_writer_that_lives() {
+    fn all_processes_rely_on_a_live_writer() {
         let clock = ManualClock::new(Timestamp::UNIX_EPOCH);
-        let record = written(FIVE).intend(NINE, &clock).unwrap();
+        let record = written(FIVE).begin_write(NINE, &clock).unwrap();
         assert_eq!(record.current(clock.now()), NINE);
-        assert_eq!(record.intend(NINE, &clock), None, "somebody is at it");
-        assert!(record.intend(FIVE, &clock).is_some(), "the last one wins");
-        assert_eq!(record.carried_out(), written(NINE));
-        assert_eq!(record.carried_out().intend(NINE, &clock), None, "it is done");
+        assert_eq!(record.begin_write(NINE, &clock), None, "a live writer is writing");
+        assert!(record.begin_write(FIVE, &clock).is_some(), "the last one wins");
+        assert_eq!(record.finished(), written(NINE));
+        assert_eq!(record.finished().begin_write(NINE, &clock), None, "it is done");
     }
 
     #[test]
-    fn a_dead_or_failed_writer_is_written_over_whatever_is_wanted() {
+    fn an_exited_or_failed_writer_is_overwritten_with_any_state() {
         let clock = ManualClock::new(Timestamp::UNIX_EPOCH);
-        let record = written(FIVE).intend(NINE, &clock).unwrap();
-        let failed = record.given_up(clock.now());
+        let record = written(FIVE).begin_write(NINE, &clock).unwrap();
+        let failed = record.failed(clock.now());
         clock.advance(LEASE);
         for record in [record, failed] {
             assert_eq!(record.current(clock.now()), FIVE);
-            assert!(record.intend(NINE, &clock).is_some());
-            assert!(record.intend(FIVE, &clock).is_some(), "the mapping may have been told 9");
+            assert!(record.begin_write(NINE, &clock).is_some());
+            assert!(record.begin_write(FIVE, &clock).is_some(), "the mapping may have been told 9");
         }
     }
 }

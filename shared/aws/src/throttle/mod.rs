@@ -69,34 +69,39 @@ impl MappingThrottle {
             let record = self.memory.load(worker).await?;
             let mut wanted = record.current(self.clock.now());
             change(&mut wanted);
-            let Some(intended) = record.intend(wanted, &*self.clock) else { return Ok(()) };
-            let unheard = record.intent.is_none() && MappingSetting::from(record.written) == wanted.into();
-            if unheard || !self.functions.contains_key(worker) {
+            let Some(intended) = record.begin_write(wanted, &*self.clock) else { return Ok(()) };
+            let is_unchanged = record.intent.is_none() && MappingSetting::from(record.written) == wanted.into();
+            if is_unchanged || !self.functions.contains_key(worker) {
                 // The mapping would not change.
-                if self.memory.replace(worker, &intended.carried_out()).await? {
+                if self.memory.replace(worker, &intended.finished()).await? {
                     return Ok(());
                 }
             } else if self.memory.replace(worker, &intended).await? {
-                return self.carry_out(worker, &intended.kept(), wanted).await;
+                return self.perform_write(worker, &intended.stored(), wanted).await;
             }
         }
         Err(contended(worker))
     }
 
     /// Writes the value of `intended`, which is stored, to the mapping.
-    async fn carry_out(&self, worker: &WorkerId, intended: &ThrottleRecord, wanted: DesiredState) -> PortResult<()> {
-        if let Err(error) = self.tell(worker, wanted).await {
-            if let Err(error) = self.memory.replace(worker, &intended.given_up(self.clock.now())).await {
-                tracing::warn!(%worker, %error, "a failed write of the throttle is relied on until its intent lapses");
+    async fn perform_write(
+        &self,
+        worker: &WorkerId,
+        intended: &ThrottleRecord,
+        wanted: DesiredState,
+    ) -> PortResult<()> {
+        if let Err(error) = self.write_mapping(worker, wanted).await {
+            if let Err(error) = self.memory.replace(worker, &intended.failed(self.clock.now())).await {
+                tracing::warn!(%worker, %error, "a failed throttle write stays in force until its lease ends");
             }
             return Err(error);
         }
-        if self.memory.replace(worker, &intended.carried_out()).await? {
+        if self.memory.replace(worker, &intended.finished()).await? {
             return Ok(());
         }
         for _ in 0..TRIES {
             let latest = self.memory.load(worker).await?;
-            self.tell(worker, latest.current(self.clock.now())).await?;
+            self.write_mapping(worker, latest.current(self.clock.now())).await?;
             if self.memory.load(worker).await?.version == latest.version {
                 return Ok(());
             }
@@ -104,7 +109,7 @@ impl MappingThrottle {
         Err(contended(worker))
     }
 
-    async fn tell(&self, worker: &WorkerId, wanted: DesiredState) -> PortResult<()> {
+    async fn write_mapping(&self, worker: &WorkerId, wanted: DesiredState) -> PortResult<()> {
         match self.functions.get(worker) {
             Some(function) => self.mappings.write(function, wanted.into()).await,
             None => Ok(()),
@@ -136,5 +141,5 @@ impl Throttle for MappingThrottle {
 }
 
 fn contended(worker: &WorkerId) -> PortError {
-    PortError::backend(format!("throttle '{worker}'"), "others changed it each time")
+    PortError::backend(format!("throttle '{worker}'"), "other processes changed it each time")
 }

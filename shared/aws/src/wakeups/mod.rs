@@ -25,7 +25,7 @@ use stint_core::ports::{PortError, PortResult, Wakeup, Wakeups};
 use stint_core::worker::WorkerId;
 
 use crate::config::FunctionTemplate;
-use crate::error::explain;
+use crate::error::port_error;
 use expression::{When, is_rate, next_firing, whole_seconds};
 
 /// How far ahead a wake-up for a time in the past is set. It must still be ahead when the request arrives, because
@@ -73,7 +73,7 @@ impl SchedulerWakeups {
             }
             self.clock.sleep(PAUSE * round).await;
         }
-        Err(PortError::backend(schedule.context(), "somebody else changed it each time"))
+        Err(PortError::backend(schedule.context(), "another process changed it each time"))
     }
 
     /// Updates the schedule. Returns `false` if there is none, or if another process is changing it.
@@ -95,7 +95,7 @@ impl SchedulerWakeups {
             {
                 Ok(false)
             }
-            Err(error) => Err(explain(schedule.context(), error)),
+            Err(error) => Err(port_error(schedule.context(), error)),
         }
     }
 
@@ -114,7 +114,7 @@ impl SchedulerWakeups {
         match call.send().await {
             Ok(_) => Ok(true),
             Err(SdkError::ServiceError(error)) if error.err().is_conflict_exception() => Ok(false),
-            Err(error) => Err(explain(schedule.context(), error)),
+            Err(error) => Err(port_error(schedule.context(), error)),
         }
     }
 
@@ -130,7 +130,7 @@ impl SchedulerWakeups {
         match self.client.get_schedule().name(name).group_name(&self.group).send().await {
             Ok(schedule) => Ok(Some(schedule)),
             Err(SdkError::ServiceError(error)) if error.err().is_resource_not_found_exception() => Ok(None),
-            Err(error) => Err(explain(format!("read wake-up '{name}'"), error)),
+            Err(error) => Err(port_error(format!("read wake-up '{name}'"), error)),
         }
     }
 
@@ -166,7 +166,9 @@ impl Wakeups for SchedulerWakeups {
     async fn every(&self, name: &str, worker: &WorkerId, period: Duration) -> PortResult<()> {
         if !is_rate(period) {
             let why = "EventBridge Scheduler keeps whole minutes";
-            return Err(PortError::Invalid(format!("wake-up '{name}': a period of {period:?} cannot be kept: {why}")));
+            return Err(PortError::Invalid(format!(
+                "wake-up '{name}': a period of {period:?} is not supported: {why}"
+            )));
         }
         let found = self.get(name).await?;
         let kept = found.as_ref().and_then(|schedule| self.read(name, schedule));
@@ -184,7 +186,7 @@ impl Wakeups for SchedulerWakeups {
         match self.client.delete_schedule().name(name).group_name(&self.group).send().await {
             Ok(_) => Ok(()),
             Err(SdkError::ServiceError(error)) if error.err().is_resource_not_found_exception() => Ok(()),
-            Err(error) => Err(explain(format!("cancel wake-up '{name}'"), error)),
+            Err(error) => Err(port_error(format!("cancel wake-up '{name}'"), error)),
         }
     }
 
@@ -192,12 +194,12 @@ impl Wakeups for SchedulerWakeups {
         let mut pages = self.client.list_schedules().group_name(&self.group).into_paginator().items().send();
         let mut all = Vec::new();
         while let Some(summary) = pages.next().await {
-            let summary = summary.map_err(|error| explain(format!("list wake-ups of '{}'", self.group), error))?;
+            let summary = summary.map_err(|error| port_error(format!("list wake-ups of '{}'", self.group), error))?;
             let name = summary.name().unwrap_or_default();
             // A summary does not contain the time. A schedule that has fired since the page was created is left out.
             match self.get(name).await?.and_then(|schedule| self.read(name, &schedule)) {
                 Some(wakeup) => all.push(wakeup),
-                None => tracing::debug!(name, "a schedule of the group is gone, or is no wake-up"),
+                None => tracing::debug!(name, "a schedule of the group was deleted, or is not a wake-up"),
             }
         }
         all.sort_by(|one, two| (one.at, &one.name).cmp(&(two.at, &two.name)));

@@ -16,13 +16,13 @@ use stint_core::clock::ManualClock;
 use stint_core::ports::{MAX_BODY, PortResult, Queue, QueueSettings, Throttle, WakeupSource, Wakeups};
 use stint_testkit::{QueueWorld, ThrottleWorld, Time, WakeupWorld};
 
-use crate::emulator::{ACCOUNT, ROLE, create_role, ends_here, unused, url};
+use crate::emulator::{ACCOUNT, ROLE, create_role, skip_rest, unused, url};
 use crate::memory::Memory;
 use crate::throttle::WORKER;
 use crate::{REGION, account, function};
 
 /// A part of the emulator that no other test uses.
-pub(crate) struct World {
+pub(crate) struct EmulatorWorld {
     pub(crate) aws: Aws,
     pub(crate) config: SdkConfig,
     pub(crate) prefix: String,
@@ -33,17 +33,17 @@ pub(crate) struct World {
     queues: Mutex<BTreeSet<String>>,
 }
 
-impl World {
-    pub(crate) async fn new() -> World {
+impl EmulatorWorld {
+    pub(crate) async fn new() -> EmulatorWorld {
         let clock = ManualClock::new("2026-11-20T10:00:00Z".parse().unwrap());
         let prefix = unused();
         let (aws, config) = account(&url().unwrap(), &prefix, Arc::new(clock.clone())).await;
         let time = ServiceTime(clock.clone());
-        World { aws, config, prefix, clock, time, memory: Arc::default(), queues: Mutex::default() }
+        EmulatorWorld { aws, config, prefix, clock, time, memory: Arc::default(), queues: Mutex::default() }
     }
 
-    pub(crate) async fn of_wakeups() -> World {
-        let world = World::new().await;
+    pub(crate) async fn with_wakeups() -> EmulatorWorld {
+        let world = EmulatorWorld::new().await;
         let client = aws_sdk_scheduler::Client::new(&world.config);
         client.create_schedule_group().name(&world.prefix).send().await.unwrap();
         world
@@ -51,8 +51,8 @@ impl World {
 
     /// Creates a world with a queue and a function that it feeds. The mapping starts disabled, because otherwise the
     /// emulator would take the messages.
-    pub(crate) async fn of_throttles() -> World {
-        let world = World::new().await;
+    pub(crate) async fn with_throttles() -> EmulatorWorld {
+        let world = EmulatorWorld::new().await;
         create_role();
         let queue = format!("{}-work", world.prefix);
         aws_sdk_sqs::Client::new(&world.config).create_queue().queue_name(&queue).send().await.unwrap();
@@ -99,7 +99,7 @@ impl Time for ServiceTime {
 }
 
 #[async_trait]
-impl QueueWorld for World {
+impl QueueWorld for EmulatorWorld {
     async fn queue(&self, name: &str, settings: QueueSettings) -> PortResult<Arc<dyn Queue>> {
         let is_new = self.queues.lock().unwrap().insert(name.to_owned());
         if is_new {
@@ -118,14 +118,14 @@ impl QueueWorld for World {
 }
 
 #[async_trait]
-impl WakeupWorld for World {
+impl WakeupWorld for EmulatorWorld {
     async fn wakeups(&self) -> PortResult<Arc<dyn Wakeups>> {
         Ok(self.aws.wakeups().unwrap())
     }
 
     /// Nine of the suite's tests are about firing. The simulation covers how a fleet uses it.
     async fn source(&self) -> PortResult<Option<Arc<dyn WakeupSource>>> {
-        ends_here("EventBridge Scheduler calls the worker by itself, and the emulator fires nothing");
+        skip_rest("EventBridge Scheduler calls the worker by itself, and the emulator fires nothing");
         Ok(None)
     }
 
@@ -135,18 +135,18 @@ impl WakeupWorld for World {
 }
 
 #[async_trait]
-impl ThrottleWorld for World {
+impl ThrottleWorld for EmulatorWorld {
     async fn throttle(&self) -> PortResult<Arc<dyn Throttle>> {
         Ok(self.aws.throttle(self.memory.clone(), &[WORKER]).unwrap())
     }
 }
 
 mod queue {
-    stint_testkit::queue_suite!(crate::emulator::run, crate::conformance::World::new());
+    stint_testkit::queue_suite!(crate::emulator::run, crate::conformance::EmulatorWorld::new());
 }
 mod wakeups {
-    stint_testkit::wakeups_suite!(crate::emulator::run, crate::conformance::World::of_wakeups());
+    stint_testkit::wakeups_suite!(crate::emulator::run, crate::conformance::EmulatorWorld::with_wakeups());
 }
 mod throttle {
-    stint_testkit::throttle_suite!(crate::emulator::run, crate::conformance::World::of_throttles());
+    stint_testkit::throttle_suite!(crate::emulator::run, crate::conformance::EmulatorWorld::with_throttles());
 }

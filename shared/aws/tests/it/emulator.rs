@@ -12,14 +12,14 @@ pub(crate) const ACCOUNT: &str = "123456789012";
 pub(crate) const ROLE: &str = "arn:aws:iam::123456789012:role/stint";
 
 /// The tests of the suites that are not run against the emulator, and why.
-const PASSED_OVER: &[(&str, &str)] = &[
+const SKIPPED: &[(&str, &str)] = &[
     (
         "peeking_does_not_receive",
         "SQS itself shows no message without receiving it; SqsQueue refuses to peek, and a test of its own says so",
     ),
     (
         "each_message_is_counted_once",
-        "SQS counts what was given back with a delay as being on loan; a test of its own counts everything else",
+        "SQS counts messages released with a delay as in flight; a test of its own counts everything else",
     ),
     (
         "a_stale_receipt_is_ignored",
@@ -43,7 +43,7 @@ pub(crate) fn run<F: Future<Output = ()>>(test: F) {
     }
     // The name of the future's type ends in the name of its function.
     let name = std::any::type_name::<F>().trim_end_matches("::{{closure}}");
-    match PASSED_OVER.iter().find(|(test, _)| name.ends_with(&format!("::{test}"))) {
+    match SKIPPED.iter().find(|(test, _)| name.ends_with(&format!("::{test}"))) {
         Some((_, reason)) => eprintln!("skipped: {reason}"),
         None => block_on(test),
     }
@@ -51,7 +51,7 @@ pub(crate) fn run<F: Future<Output = ()>>(test: F) {
 
 /// Says why a test ends here.
 #[expect(clippy::print_stderr, reason = "a skipped test says why")]
-pub(crate) fn ends_here(reason: &str) {
+pub(crate) fn skip_rest(reason: &str) {
     eprintln!("skipped from here on: {reason}");
 }
 

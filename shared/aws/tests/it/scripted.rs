@@ -38,7 +38,7 @@ impl Answer {
 
 /// A request as received.
 #[derive(Clone, Debug)]
-pub(crate) struct Heard {
+pub(crate) struct ReceivedRequest {
     /// Method and path, or the operation in AWS's JSON protocol.
     pub(crate) operation: String,
     pub(crate) body: Value,
@@ -47,28 +47,28 @@ pub(crate) struct Heard {
 /// A server that gives these answers in order, and then none.
 pub(crate) struct Server {
     pub(crate) url: String,
-    heard: Arc<Mutex<Vec<Heard>>>,
+    heard: Arc<Mutex<Vec<ReceivedRequest>>>,
 }
 
 impl Server {
     pub(crate) fn start(answers: impl IntoIterator<Item = Answer>) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let heard: Arc<Mutex<Vec<Heard>>> = Arc::default();
+        let heard: Arc<Mutex<Vec<ReceivedRequest>>> = Arc::default();
         let (mut answers, list) = (answers.into_iter().collect::<VecDeque<_>>(), heard.clone());
         std::thread::spawn(move || {
             while let Some(answer) = answers.pop_front() {
                 let (mut connection, _) = listener.accept().unwrap();
-                list.lock().unwrap().push(hear(&connection));
+                list.lock().unwrap().push(read_request(&connection));
                 (answer.meanwhile)();
-                say(&mut connection, answer.status, answer.error, &answer.body.to_string());
+                write_response(&mut connection, answer.status, answer.error, &answer.body.to_string());
             }
         });
         Server { url, heard }
     }
 
     /// Returns the requests so far.
-    pub(crate) fn heard(&self) -> Vec<Heard> {
+    pub(crate) fn heard(&self) -> Vec<ReceivedRequest> {
         self.heard.lock().unwrap().clone()
     }
 
@@ -78,7 +78,7 @@ impl Server {
     }
 }
 
-fn hear(connection: &TcpStream) -> Heard {
+fn read_request(connection: &TcpStream) -> ReceivedRequest {
     let mut reader = BufReader::new(connection);
     let (mut line, mut length) = (String::new(), 0);
     reader.read_line(&mut line).unwrap();
@@ -96,10 +96,10 @@ fn hear(connection: &TcpStream) -> Heard {
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).unwrap();
-    Heard { operation, body: serde_json::from_slice(&body).unwrap_or_default() }
+    ReceivedRequest { operation, body: serde_json::from_slice(&body).unwrap_or_default() }
 }
 
-fn say(connection: &mut TcpStream, status: u16, error: &str, body: &str) {
+fn write_response(connection: &mut TcpStream, status: u16, error: &str, body: &str) {
     let length = body.len();
     let head = format!("HTTP/1.1 {status} Scripted\r\nConnection: close\r\nContent-Length: {length}\r\n");
     let error = if error.is_empty() { String::new() } else { format!("x-amzn-errortype: {error}\r\n") };
@@ -108,15 +108,15 @@ fn say(connection: &mut TcpStream, status: u16, error: &str, body: &str) {
 
 /// A clock that jumps to the deadline of each sleep.
 #[derive(Clone)]
-pub(crate) struct HastyClock(pub(crate) ManualClock);
+pub(crate) struct InstantClock(pub(crate) ManualClock);
 
-impl HastyClock {
-    pub(crate) fn new() -> HastyClock {
-        HastyClock(ManualClock::new("2026-11-20T10:00:00Z".parse().unwrap()))
+impl InstantClock {
+    pub(crate) fn new() -> InstantClock {
+        InstantClock(ManualClock::new("2026-11-20T10:00:00Z".parse().unwrap()))
     }
 }
 
-impl Clock for HastyClock {
+impl Clock for InstantClock {
     fn now(&self) -> Timestamp {
         self.0.now()
     }

@@ -11,16 +11,16 @@ use stint_host::SystemClock;
 use stint_testkit::QueueWorld;
 
 use crate::account;
-use crate::conformance::World;
+use crate::conformance::EmulatorWorld;
 use crate::emulator::{block_on, run, url};
-use crate::scripted::{Answer, HastyClock, Server};
+use crate::scripted::{Answer, InstantClock, Server};
 
 const SETTINGS: QueueSettings = QueueSettings { visibility_timeout: Duration::from_secs(60), max_receives: 3 };
 
 /// Returns the queue `work` behind a scripted server.
-async fn scripted(answers: Vec<Answer>) -> (Server, HastyClock, Arc<SqsQueue>) {
+async fn scripted(answers: Vec<Answer>) -> (Server, InstantClock, Arc<SqsQueue>) {
     let server = Server::start(answers);
-    let clock = HastyClock::new();
+    let clock = InstantClock::new();
     let (aws, _) = account(&server.url, "t", Arc::new(clock.clone())).await;
     (server, clock, aws.queue("work", SETTINGS))
 }
@@ -96,7 +96,7 @@ fn sqs_is_told_how_long_to_wait() {
 #[test]
 fn a_message_that_comes_while_a_receive_waits_is_brought_at_once() {
     run(async {
-        let world = World::new().await;
+        let world = EmulatorWorld::new().await;
         world.queue("work", SETTINGS).await.unwrap();
         let clock = Arc::new(SystemClock);
         let (aws, _) = account(&url().unwrap(), &world.prefix, clock.clone()).await;
@@ -114,7 +114,7 @@ fn a_message_that_comes_while_a_receive_waits_is_brought_at_once() {
 
 /// A stale receipt must not dead-letter a message that another receiver is working on.
 #[test]
-fn a_message_on_loan_to_another_is_not_buried() {
+fn a_message_leased_to_another_receiver_is_not_dead_lettered() {
     block_on(async {
         for code in ["AWS.SimpleQueueService.MessageNotInflight", "ReceiptHandleIsInvalid", "InvalidParameterValue"] {
             let (server, _, queue) = scripted(vec![address(), failed("0", code, true)]).await;
@@ -163,7 +163,7 @@ fn peeking_is_refused_with_a_reason() {
 #[test]
 fn the_emulators_time_is_that_of_its_client() {
     run(async {
-        let world = World::new().await;
+        let world = EmulatorWorld::new().await;
         let queue = world.queue("work", SETTINGS).await.unwrap();
         QueueWorld::time(&world).pass(Duration::from_secs(86_400)).await;
         queue.send(&messages(&["a"])).await.unwrap();
@@ -175,9 +175,9 @@ fn the_emulators_time_is_that_of_its_client() {
 
 /// On Lambda the event source mapping receives the messages and passes them to the function.
 #[test]
-fn a_message_that_somebody_else_received_can_be_rejected() {
+fn a_message_received_by_the_mapping_can_be_rejected() {
     run(async {
-        let world = World::new().await;
+        let world = EmulatorWorld::new().await;
         let queue = world.queue("work", SETTINGS).await.unwrap();
         queue.send(&messages(&["nonsense"])).await.unwrap();
         let client = aws_sdk_sqs::Client::new(&world.config);
@@ -195,7 +195,7 @@ fn a_message_that_somebody_else_received_can_be_rejected() {
 #[test]
 fn a_queue_that_is_not_there_is_named() {
     run(async {
-        let world = World::new().await;
+        let world = EmulatorWorld::new().await;
         let error = world.aws.queue("nowhere", SETTINGS).receive(1).await.unwrap_err().to_string();
         assert!(error.contains("-nowhere'") && error.contains("does not exist"), "{error}");
     });
@@ -204,7 +204,7 @@ fn a_queue_that_is_not_there_is_named() {
 #[test]
 fn a_batch_of_large_messages_goes_in_several_requests() {
     run(async {
-        let world = World::new().await;
+        let world = EmulatorWorld::new().await;
         let queue = world.queue("work", SETTINGS).await.unwrap();
         queue.send(&vec![NewMessage::new("x".repeat(MAX_BODY / 3)); MAX_BATCH]).await.unwrap();
         assert_eq!(queue.counts().await.unwrap().visible, 10);
@@ -214,11 +214,11 @@ fn a_batch_of_large_messages_goes_in_several_requests() {
 #[test]
 fn a_body_of_the_full_size_can_be_rejected() {
     run(async {
-        let world = World::new().await;
+        let world = EmulatorWorld::new().await;
         let queue = world.queue("work", SETTINGS).await.unwrap();
         queue.send(&[NewMessage::new("x".repeat(MAX_BODY))]).await.unwrap();
-        let lent = queue.receive(1).await.unwrap().remove(0);
-        queue.reject(&lent.receipt, "too much").await.unwrap();
+        let received = queue.receive(1).await.unwrap().remove(0);
+        queue.reject(&received.receipt, "too much").await.unwrap();
         assert_eq!(queue.dead_letters(1).await.unwrap()[0].body.len(), MAX_BODY);
     });
 }
@@ -228,12 +228,12 @@ fn a_body_of_the_full_size_can_be_rejected() {
 #[test]
 fn counts_are_of_both_queues() {
     run(async {
-        let world = World::new().await;
+        let world = EmulatorWorld::new().await;
         let queue = world.queue("work", SETTINGS).await.unwrap();
         queue.send(&messages(&["a", "b", "c", "d"])).await.unwrap();
         queue.send(&[NewMessage { body: "later".into(), delay: Duration::from_secs(60) }]).await.unwrap();
-        let lent = queue.receive(2).await.unwrap();
-        queue.reject(&lent[0].receipt, "unreadable").await.unwrap();
+        let received = queue.receive(2).await.unwrap();
+        queue.reject(&received[0].receipt, "unreadable").await.unwrap();
         let counts = queue.counts().await.unwrap();
         assert_eq!((counts.visible, counts.in_flight, counts.delayed, counts.dead_letters), (2, 1, 1, 1));
     });

@@ -10,10 +10,10 @@ use stint_core::ports::Throttle;
 use stint_core::worker::WorkerId;
 use stint_testkit::ThrottleWorld;
 
-use crate::conformance::World;
+use crate::conformance::EmulatorWorld;
 use crate::emulator::{block_on, run};
 use crate::memory::Memory;
-use crate::scripted::{Answer, HastyClock, Server};
+use crate::scripted::{Answer, InstantClock, Server};
 use crate::{account, function};
 
 pub(crate) const WORKER: WorkerId = WorkerId::new("warcraftlogs", "rank-fetcher");
@@ -21,9 +21,9 @@ const LIST: &str = "GET /2015-03-31/event-source-mappings";
 const UPDATE: &str = "PUT /2015-03-31/event-source-mappings/m-1";
 
 /// Returns a throttle behind a scripted server.
-async fn scripted(answers: Vec<Answer>, memory: Arc<Memory>) -> (Server, HastyClock, Arc<MappingThrottle>) {
+async fn scripted(answers: Vec<Answer>, memory: Arc<Memory>) -> (Server, InstantClock, Arc<MappingThrottle>) {
     let server = Server::start(answers);
-    let clock = HastyClock::new();
+    let clock = InstantClock::new();
     let (aws, _) = account(&server.url, "t", Arc::new(clock.clone())).await;
     let throttle = aws.throttle(memory, &[WORKER]).unwrap();
     (server, clock, throttle)
@@ -45,7 +45,7 @@ fn busy() -> Answer {
 #[test]
 fn a_mapping_is_steered_and_paused_at_zero() {
     run(async {
-        let world = World::of_throttles().await;
+        let world = EmulatorWorld::with_throttles().await;
         let throttle = world.throttle().await.unwrap();
         let lambda = aws_sdk_lambda::Client::new(&world.config);
         let told = async || {

@@ -11,16 +11,16 @@ use stint_core::ports::{PortError, Wakeups};
 use stint_core::worker::WorkerId;
 use stint_testkit::WakeupWorld;
 
-use crate::conformance::World;
+use crate::conformance::EmulatorWorld;
 use crate::emulator::{ROLE, block_on, run};
-use crate::scripted::{Answer, HastyClock, Server};
+use crate::scripted::{Answer, InstantClock, Server};
 use crate::{account, function};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const REVIVER: WorkerId = WorkerId::new("warcraftlogs", "reviver");
 const SWEEPER: WorkerId = WorkerId::new("warcraftlogs", "sweeper");
 
-async fn told(world: &World, name: &str) -> GetScheduleOutput {
+async fn told(world: &EmulatorWorld, name: &str) -> GetScheduleOutput {
     let client = aws_sdk_scheduler::Client::new(&world.config);
     client.get_schedule().group_name(&world.prefix).name(name).send().await.unwrap()
 }
@@ -28,7 +28,7 @@ async fn told(world: &World, name: &str) -> GetScheduleOutput {
 #[test]
 fn a_one_shot_wakeup_calls_the_worker_and_is_deleted() {
     run(async {
-        let world = World::of_wakeups().await;
+        let world = EmulatorWorld::with_wakeups().await;
         let at = after(world.time().now(), Duration::from_millis(90_500));
         world.wakeups().await.unwrap().once("revive", &REVIVER, at).await.unwrap();
         let told = told(&world, "revive").await;
@@ -47,7 +47,7 @@ fn a_one_shot_wakeup_calls_the_worker_and_is_deleted() {
 #[test]
 fn a_time_in_the_past_is_a_moment_ahead() {
     run(async {
-        let world = World::of_wakeups().await;
+        let world = EmulatorWorld::with_wakeups().await;
         let (wakeups, now) = (world.wakeups().await.unwrap(), world.time().now());
         for past in [before(now, MINUTE), now, after(now, Duration::from_secs(1))] {
             wakeups.once("revive", &REVIVER, past).await.unwrap();
@@ -59,7 +59,7 @@ fn a_time_in_the_past_is_a_moment_ahead() {
 #[test]
 fn a_recurring_wakeup_keeps_its_grid_when_its_worker_changes() {
     run(async {
-        let world = World::of_wakeups().await;
+        let world = EmulatorWorld::with_wakeups().await;
         let (wakeups, start) = (world.wakeups().await.unwrap(), world.time().now());
         wakeups.every("sweep", &REVIVER, MINUTE * 60).await.unwrap();
         world.time().pass(MINUTE * 100).await;
@@ -72,7 +72,7 @@ fn a_recurring_wakeup_keeps_its_grid_when_its_worker_changes() {
 #[test]
 fn a_schedule_that_is_no_wakeup_is_left_alone() {
     run(async {
-        let world = World::of_wakeups().await;
+        let world = EmulatorWorld::with_wakeups().await;
         let wakeups = world.wakeups().await.unwrap();
         wakeups.once("revive", &REVIVER, after(world.time().now(), MINUTE)).await.unwrap();
         let target = told(&world, "revive").await.target().unwrap().clone();
@@ -89,7 +89,7 @@ fn a_schedule_that_is_no_wakeup_is_left_alone() {
 #[test]
 fn a_recurring_wakeup_of_another_function_is_set_anew() {
     run(async {
-        let world = World::of_wakeups().await;
+        let world = EmulatorWorld::with_wakeups().await;
         let wakeups = world.wakeups().await.unwrap();
         wakeups.every("sweep", &REVIVER, MINUTE * 60).await.unwrap();
         let set = told(&world, "sweep").await;
@@ -108,7 +108,7 @@ fn a_recurring_wakeup_of_another_function_is_set_anew() {
 #[test]
 fn a_wakeup_that_an_earlier_version_has_set_is_its_workers() {
     run(async {
-        let world = World::of_wakeups().await;
+        let world = EmulatorWorld::with_wakeups().await;
         let wakeups = world.wakeups().await.unwrap();
         wakeups.once("revive", &REVIVER, after(world.time().now(), MINUTE)).await.unwrap();
         let set = told(&world, "revive").await;
@@ -125,13 +125,13 @@ fn a_wakeup_that_an_earlier_version_has_set_is_its_workers() {
 /// Returns wake-ups behind a scripted server.
 async fn scripted(answers: Vec<Answer>) -> (Server, Arc<dyn Wakeups>) {
     let server = Server::start(answers);
-    let (aws, _) = account(&server.url, "t", Arc::new(HastyClock::new())).await;
+    let (aws, _) = account(&server.url, "t", Arc::new(InstantClock::new())).await;
     let wakeups = aws.wakeups().unwrap();
     (server, wakeups)
 }
 
 #[test]
-fn whoever_loses_the_race_to_create_updates() {
+fn the_loser_of_a_create_race_updates() {
     block_on(async {
         let missing = Answer::error(404, "ResourceNotFoundException");
         let created = Answer::error(409, "ConflictException");

@@ -57,7 +57,7 @@ fn it_opens_after_some_failures_in_a_row_and_not_before() {
 }
 
 #[test]
-fn what_says_nothing_of_the_upstream_neither_opens_nor_forgives() {
+fn unknown_outcomes_neither_open_nor_reset_the_breaker() {
     let mut circuit = Circuit::default();
     for second in 0..4 {
         call(&mut circuit, Intent::Work, &failed(), at(second));
@@ -111,7 +111,7 @@ fn a_trial_that_fails_waits_for_longer() {
 }
 
 #[test]
-fn a_prober_that_does_not_come_back_has_failed_and_is_not_listened_to_any_more() {
+fn a_probe_that_is_not_reported_counts_as_failed_and_its_late_report_is_ignored() {
     let (mut circuit, probe_at) = opened(at(0));
     let lost = enter(&mut circuit, Intent::Probe, probe_at).unwrap();
     let lapsed = after(probe_at, SETTINGS.lease);
@@ -162,7 +162,7 @@ fn a_breaker_without_work_to_prove_it_is_closed() {
 }
 
 #[test]
-fn a_person_need_not_wait_for_the_next_probe() {
+fn an_operator_can_make_the_next_probe_due() {
     let (mut circuit, _) = opened(at(0));
     circuit.probe_now(at(1));
     let probe = enter(&mut circuit, Intent::Probe, at(1)).unwrap();
@@ -201,7 +201,7 @@ fn a_call_that_was_let_in_leaves_while_the_breaker_is_as_it_was() {
     assert!(admits(&circuit, probe, lapsed).is_err());
     circuit.report(probe, &Health::Answered, &SETTINGS, wait.until, 7);
     for pass in [Pass::Free, probe] {
-        assert_eq!(admits(&circuit, pass, lapsed), Err(lapsed), "it enters anew");
+        assert_eq!(admits(&circuit, pass, lapsed), Err(lapsed), "it may enter again");
     }
     call(&mut circuit, Intent::Work, &Health::Served, lapsed);
     assert_eq!(admits(&circuit, probe, lapsed), Ok(()));
@@ -212,7 +212,7 @@ fn an_outage_that_could_not_be_kept_stands_until_it_is_known_to_be_over() {
     let (unwritten, probe_at) = opened(at(5_000));
     let mut failing = Circuit { probes: 5, ..Circuit::default() };
     call(&mut failing, Intent::Work, &failed(), at(5_001));
-    let stands = unwritten.replacement_for(&failing).expect("an outage that nobody knows");
+    let stands = unwritten.replacement_for(&failing).expect("an outage that is not stored");
     assert_eq!((&stands.state, stands.probes), (&unwritten.state, 5));
     let (mut other, _) = opened(at(4_990));
     assert_eq!(unwritten.replacement_for(&other), None, "it is known");
@@ -225,7 +225,7 @@ fn an_outage_that_could_not_be_kept_stands_until_it_is_known_to_be_over() {
 }
 
 #[test]
-fn a_record_says_in_words_what_it_is() {
+fn a_record_is_readable_json() {
     let (circuit, probe_at) = opened(at(0));
     let text = serde_json::to_string(&circuit).unwrap();
     let expected = format!(

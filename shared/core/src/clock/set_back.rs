@@ -36,7 +36,7 @@ mod tests {
     const TEN: Duration = Duration::from_secs(10);
 
     #[test]
-    fn a_correction_is_no_setting_back() {
+    fn a_small_correction_does_not_count_as_set_back() {
         let back = |latest, now| set_back_by(at(latest), at(now), TEN).map(|back| back.as_secs());
         assert_eq!([back(0, 100), back(100, 100), back(100, 90), back(100, 89)], [None, None, None, Some(11)]);
         assert!(set_back_by(Timestamp::MAX, Timestamp::MIN, TEN).is_some());

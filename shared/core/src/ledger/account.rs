@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::window::RESET_MARGIN;
-use super::{Alone, Costs, Doubt, Holds, KeyRefusal, LedgerSettings};
+use super::{Costs, Doubt, Holds, KeyRefusal, LedgerSettings, SoleCall};
 use crate::clock::{after, before, is_pending, is_too_far};
 use crate::points::Points;
 
@@ -47,7 +47,7 @@ pub struct Account {
     pub limit_doubt: Option<Points>,
     /// Whether two readings in a row have ever given the same limit. In records of earlier versions this is true,
     /// because they accepted a limit at once.
-    #[serde(default = "believed")]
+    #[serde(default = "agreed_by_default")]
     pub limit_agreed: bool,
     /// The sequence number at which the newest reading was applied.
     #[serde(default)]
@@ -65,10 +65,10 @@ pub struct Account {
     pub refused: u64,
     /// The last granted call, if no other call was in flight.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub alone: Option<Alone>,
+    pub alone: Option<SoleCall>,
     /// A call that was alone, and whose charge the next reading will show.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unpriced: Option<Alone>,
+    pub unpriced: Option<SoleCall>,
     /// What calls with this key have cost.
     #[serde(default)]
     pub costs: Costs,
@@ -148,7 +148,7 @@ impl Account {
     pub fn state(&self, settings: &LedgerSettings, now: Timestamp) -> KeyState {
         if self.retired {
             KeyState::Retired
-        } else if self.rests_until(settings, now).is_some() {
+        } else if self.resting_until(settings, now).is_some() {
             KeyState::Paused
         } else if self.is_stale(settings, now) {
             KeyState::Stale
@@ -161,7 +161,7 @@ impl Account {
 
     /// Returns when the key's rest ends, whether it was set by hand or by the upstream. Returns `None` if it does not
     /// rest.
-    pub fn rests_until(&self, settings: &LedgerSettings, now: Timestamp) -> Option<Timestamp> {
+    pub fn resting_until(&self, settings: &LedgerSettings, now: Timestamp) -> Option<Timestamp> {
         self.paused_until.filter(|until| now < *until).max(self.refused_until(settings, now))
     }
 
@@ -230,7 +230,7 @@ impl Account {
 
     /// Clears a refusal that is longer than any can be, because the clock that set it was ahead. Returns whether there
     /// was one.
-    pub(super) fn end_false_rest(&mut self, settings: &LedgerSettings, now: Timestamp) -> bool {
+    pub(super) fn clear_impossible_refusal(&mut self, settings: &LedgerSettings, now: Timestamp) -> bool {
         let longest = self.furthest_rest(settings);
         self.refused_until.take_if(|until| is_too_far(*until, longest, now)).is_some()
     }
@@ -274,7 +274,7 @@ impl Account {
     }
 }
 
-fn believed() -> bool {
+fn agreed_by_default() -> bool {
     true
 }
 

@@ -162,7 +162,7 @@ fn ceiling(step: u64) -> Points {
 
 /// A call that was the only one in flight on its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Alone {
+pub struct SoleCall {
     sequence: u64,
     units: u32,
     /// The window, and the counter just before the call's charge. Known once the call is answered.
@@ -171,8 +171,8 @@ pub struct Alone {
 
 impl Account {
     /// Records a call that is about to be granted. If another call is in flight, neither can be priced.
-    pub(super) fn begin_alone(&mut self, sequence: u64, units: u32) {
-        self.alone = (self.holds.in_flight() == 0).then_some(Alone { sequence, units, before: None });
+    pub(super) fn begin_sole_call(&mut self, sequence: u64, units: u32) {
+        self.alone = (self.holds.in_flight() == 0).then_some(SoleCall { sequence, units, before: None });
     }
 
     /// Called after a reading was applied. Prices the call whose charge the reading shows, and keeps the counter that
@@ -193,7 +193,7 @@ impl Account {
         if let Some(call) = self.alone.take_if(|call| Some(call.sequence) == carrier)
             && !others
         {
-            self.unpriced = Some(Alone { before: Some((self.window, reading.spent)), ..call });
+            self.unpriced = Some(SoleCall { before: Some((self.window, reading.spent)), ..call });
         }
         priced.filter(|(_, cost)| !cost.is_zero())
     }
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn small_calls_speak_for_large_ones_and_not_the_other_way_round() {
+    fn bounds_of_small_calls_apply_to_large_ones_but_not_the_reverse() {
         let large = costs((0..ENOUGH).map(|_| (15, 15 * 4_000_000)));
         assert_eq!((large.bound(1), large.bound(8)), (None, None));
         assert_eq!(large.bound(9), Some(Points::whole(4)));

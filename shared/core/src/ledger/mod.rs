@@ -38,7 +38,7 @@ mod stored;
 mod window;
 
 pub use account::{Account, KeyState, WindowRecord};
-pub use costs::{Alone, CostClass, Costs, ENOUGH};
+pub use costs::{CostClass, Costs, ENOUGH, SoleCall};
 pub use hold::{CallEnd, Hold, HoldId, HoldState, KeyRefusal};
 pub use holds::Holds;
 pub use pool::{Changes, Ledger};

@@ -127,7 +127,7 @@ impl Ledger {
     fn grant(&mut self, key: KeyId, taken: Vec<usize>, amount: Points, timeout: Duration, now: Timestamp) -> Grant {
         let account = self.accounts.entry(key.clone()).or_insert_with(Account::unread);
         let hold = HoldId { key: key.clone(), sequence: account.next_sequence() };
-        account.begin_alone(hold.sequence, u32::try_from(taken.iter().sum::<usize>()).unwrap_or(u32::MAX));
+        account.begin_sole_call(hold.sequence, u32::try_from(taken.iter().sum::<usize>()).unwrap_or(u32::MAX));
         let expires_at = after(now, timeout.saturating_add(HOLD_MARGIN));
         account.holds.insert(hold.sequence, Hold { amount, expires_at, state: HoldState::InFlight });
         self.changes.accounts.insert(key);
@@ -166,7 +166,7 @@ impl Ledger {
         self.changes.accounts.insert(hold.key.clone());
         self.changes.holds.insert(hold.clone());
         let CallEnd::Answered(reading) = end else { return None };
-        self.take_in(&hold.key, &reading, hold.sequence, known.then_some(hold.sequence))
+        self.apply_reading(&hold.key, &reading, hold.sequence, known.then_some(hold.sequence))
     }
 
     /// Grants the right to read a key's counter, if there is a key whose counter would help: a key that is stale; a key
@@ -195,12 +195,12 @@ impl Ledger {
             account.refuse(until, why, &self.settings, now);
         }
         self.changes.accounts.insert(claim.key.clone());
-        let before = account.knowledge(&self.settings, now);
+        let before = account.reading_state(&self.settings, now);
         let CallEnd::Answered(reading) = end else {
             account.count_reading(before, &self.settings, now);
             return None;
         };
-        let closed = self.take_in(&claim.key, &reading, claim.started, None);
+        let closed = self.apply_reading(&claim.key, &reading, claim.started, None);
         if let Some(account) = self.accounts.get_mut(&claim.key) {
             account.count_reading(before, &self.settings, now);
         }
@@ -249,7 +249,13 @@ impl Ledger {
 
     /// Applies a reading whose request started at sequence number `started`. `carrier` is the known call whose answer
     /// carried it, if there is one. Returns the record of the window that it closed.
-    fn take_in(&mut self, key: &KeyId, reading: &Reading, started: u64, carrier: Option<u64>) -> Option<WindowRecord> {
+    fn apply_reading(
+        &mut self,
+        key: &KeyId,
+        reading: &Reading,
+        started: u64,
+        carrier: Option<u64>,
+    ) -> Option<WindowRecord> {
         let account = self.accounts.get_mut(key)?;
         let (confirmed, closed) = account.observe(reading, started, &self.settings);
         let priced = account.price(reading, &confirmed, carrier);
@@ -266,7 +272,7 @@ impl Ledger {
     pub fn end_expired(&mut self, now: Timestamp) {
         for (key, account) in &mut self.accounts {
             let expired = account.end_expired(&self.settings, now);
-            if account.end_false_rest(&self.settings, now) || !expired.is_empty() {
+            if account.clear_impossible_refusal(&self.settings, now) || !expired.is_empty() {
                 self.changes.accounts.insert(key.clone());
                 self.changes.holds.extend(expired.into_iter().map(|sequence| HoldId { key: key.clone(), sequence }));
             }

@@ -10,7 +10,7 @@ use crate::points::Points;
 
 /// How many readings in a row may confirm nothing before the next one must wait: one that failed, and a second one for
 /// a value in doubt.
-const AT_ONCE: u32 = 2;
+const READINGS_WITHOUT_WAIT: u32 = 2;
 
 /// The first such wait. It doubles with each further reading, up to `LONGEST_PAUSE` or a tenth of a window, so that
 /// correct answers restore a key within its window.
@@ -19,23 +19,23 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// What is known of a key, as far as a reading can improve it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Knowledge {
+pub(super) struct ReadingState {
     open: bool,
     limit_doubt: Option<Points>,
     unconfirmed: Points,
 }
 
 impl Account {
-    pub(super) fn knowledge(&self, settings: &LedgerSettings, now: Timestamp) -> Knowledge {
+    pub(super) fn reading_state(&self, settings: &LedgerSettings, now: Timestamp) -> ReadingState {
         let open = self.state(settings, now) == KeyState::Open;
-        Knowledge { open, limit_doubt: self.limit_doubt, unconfirmed: self.holds.unconfirmed() }
+        ReadingState { open, limit_doubt: self.limit_doubt, unconfirmed: self.holds.unconfirmed() }
     }
 
     /// Counts a claimed reading by what it has improved since `before`. A reading that confirms calls resets the count,
     /// because calls are paid for. A reading that opens the key or settles its limit lets the next one be made at once,
     /// and no more.
-    pub(super) fn count_reading(&mut self, before: Knowledge, settings: &LedgerSettings, now: Timestamp) {
-        let known = self.knowledge(settings, now);
+    pub(super) fn count_reading(&mut self, before: ReadingState, settings: &LedgerSettings, now: Timestamp) {
+        let known = self.reading_state(settings, now);
         let opened = known.open && !before.open;
         let sure = known.limit_doubt.is_none() && before.limit_doubt.is_some();
         if known.unconfirmed < before.unconfirmed {
@@ -44,11 +44,11 @@ impl Account {
         }
         // An open key is read again only when calls have ended since.
         if opened || sure || (known.open && known.limit_doubt.is_none()) {
-            (self.idle_readings, self.read_not_before) = (self.idle_readings.min(AT_ONCE), None);
+            (self.idle_readings, self.read_not_before) = (self.idle_readings.min(READINGS_WITHOUT_WAIT), None);
             return;
         }
         self.idle_readings = self.idle_readings.saturating_add(1);
-        if let Some(times) = self.idle_readings.checked_sub(AT_ONCE + 1) {
+        if let Some(times) = self.idle_readings.checked_sub(READINGS_WITHOUT_WAIT + 1) {
             let pause = FIRST_PAUSE.saturating_mul(1 << times.min(16)).min(longest_pause(settings));
             self.read_not_before = Some(after(now, pause));
         }

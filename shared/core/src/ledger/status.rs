@@ -119,7 +119,7 @@ impl Account {
     /// Returns when the key may grant more than now: when its rest is over, when it may be read again, or when its
     /// window is over.
     fn renews_at(&self, settings: &LedgerSettings, now: Timestamp) -> Timestamp {
-        if let Some(rested) = self.rests_until(settings, now) {
+        if let Some(rested) = self.resting_until(settings, now) {
             return rested;
         }
         let renewed = after(self.reset_at, RESET_MARGIN);

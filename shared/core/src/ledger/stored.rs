@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_left_out_and_said() {
+    fn undecodable_holds_are_left_out_and_reported() {
         for damaged in ["[20,-1,0,null]", "[20,1,0,19]", "[20,1,0]", "[20,1,0,\"5\"]", "[32,1,0,null]", "null"] {
             let (sound, holds) = holds(&format!("[[17,5,0,null],{damaged}]"), 16..=31);
             assert!(!sound && holds.len() == 1, "{damaged}");

@@ -137,7 +137,7 @@ fn a_hold_ends_by_itself_and_counts_as_spent() {
     let ended = status(&mut ledger, at(35));
     assert_eq!((ended.in_flight, ended.unconfirmed), (0, Points::whole(100)));
     ledger.settle(&hold, CallEnd::NotBilled, at(36));
-    assert_eq!(status(&mut ledger, at(36)).free, Points::whole(100), "a late word that it cost nothing still counts");
+    assert_eq!(status(&mut ledger, at(36)).free, Points::whole(100), "a late settlement as not billed still counts");
 }
 
 #[test]

@@ -84,7 +84,7 @@ impl Account {
                 // An answer from the previous window: true, but about points that are gone.
                 return (Vec::new(), None);
             }
-            self.take_in_late(&reading, ahead, started == UNCLAIMED && due)
+            self.apply_late_reading(&reading, ahead, started == UNCLAIMED && due)
         } else {
             if self.is_of_a_later_window(&reading, settings) || (ahead && due) {
                 let closed = self.close_window();
@@ -98,7 +98,7 @@ impl Account {
                 None
             }
         };
-        self.take_limit(reading.limit, newer || started == UNCLAIMED);
+        self.apply_limit(reading.limit, newer || started == UNCLAIMED);
         if newer || closed.is_some() {
             self.note(&reading);
         }
@@ -107,7 +107,7 @@ impl Account {
 
     /// Applies a reading whose request may have started before another reading was applied. It may be the first of a
     /// new window. If a clock has jumped it only looks like that, so another reading must agree unless it is `fresh`.
-    fn take_in_late(&mut self, reading: &Reading, ahead: bool, fresh: bool) -> Option<WindowRecord> {
+    fn apply_late_reading(&mut self, reading: &Reading, ahead: bool, fresh: bool) -> Option<WindowRecord> {
         if ahead {
             let closed = self.close_window();
             self.open_window(reading);
@@ -170,7 +170,7 @@ impl Account {
     }
 
     /// Applies a limit that differs: a lower one at once, a higher one when a second reading gives the same.
-    fn take_limit(&mut self, limit: Points, newer: bool) {
+    fn apply_limit(&mut self, limit: Points, newer: bool) {
         let known = self.limit.unwrap_or(limit);
         let first = self.limit.is_none();
         if newer && self.limit_doubt == Some(limit) {

@@ -8,7 +8,7 @@ use futures::channel::oneshot;
 use futures::future::Shared;
 
 /// Announces commits. All waiting tasks share one future, which the next commit completes and replaces.
-pub(super) struct Changes {
+pub(super) struct CommitSignal {
     next: Mutex<Next>,
 }
 
@@ -17,9 +17,9 @@ struct Next {
     announced: Shared<oneshot::Receiver<()>>,
 }
 
-impl Changes {
-    pub(super) fn new() -> Changes {
-        Changes { next: Mutex::new(Next::new()) }
+impl CommitSignal {
+    pub(super) fn new() -> CommitSignal {
+        CommitSignal { next: Mutex::new(Next::new()) }
     }
 
     /// Returns a future that completes at the next commit after this call, even if it is polled later.

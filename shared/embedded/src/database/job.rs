@@ -69,13 +69,13 @@ where
 pub(super) fn attempt<T>(what: &str, path: &Path, work: impl FnOnce() -> rusqlite::Result<T>) -> PortResult<T> {
     // A closure that panics leaves only the transaction half-done, and that is rolled back.
     match catch_unwind(AssertUnwindSafe(work)) {
-        Ok(result) => result.map_err(|error| rejected(&error, failed(what, path, &error))),
+        Ok(result) => result.map_err(|error| classify(&error, failed(what, path, &error))),
         Err(panic) => Err(PortError::backend(context(what, path), format!("panicked: {}", message(&*panic)))),
     }
 }
 
 /// Marks errors that are caused by the row itself as invalid: a retry cannot succeed.
-fn rejected(error: &rusqlite::Error, failed: PortError) -> PortError {
+fn classify(error: &rusqlite::Error, failed: PortError) -> PortError {
     let is_rejected = match error {
         rusqlite::Error::ToSqlConversionFailure(_) => true,
         error => matches!(

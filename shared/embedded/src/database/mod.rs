@@ -16,7 +16,7 @@ use futures::{Stream, stream};
 use rusqlite::Connection;
 use stint_core::ports::{PortError, PortResult};
 
-use changes::Changes;
+use changes::CommitSignal;
 use job::{Job, Write, attempt, context};
 use threads::Threads;
 use writer::execute;
@@ -62,7 +62,7 @@ pub struct Database {
 
 struct Inner {
     path: Arc<Path>,
-    changes: Arc<Changes>,
+    changes: Arc<CommitSignal>,
     engine: Engine,
 }
 
@@ -91,20 +91,20 @@ impl Database {
 
     /// Like [`Database::open`], and calls `look` on the connection before the file is used. `look` must not change the
     /// file.
-    pub(crate) fn open_and<T>(
+    pub(crate) fn open_with<T>(
         path: &Path,
         migrations: &'static [&'static str],
         mode: Mode,
         look: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> PortResult<(Database, T)> {
         let connection = open::open_writer(path, migrations, mode, RowSize::Small)?;
-        let seen = look(&connection).map_err(|error| open::explain(path, error))?;
+        let seen = look(&connection).map_err(|error| open::open_error(path, error))?;
         Ok((Database::start(path, connection, mode)?, seen))
     }
 
     fn start(path: &Path, connection: Connection, mode: Mode) -> PortResult<Database> {
         let path: Arc<Path> = Arc::from(path);
-        let changes = Arc::new(Changes::new());
+        let changes = Arc::new(CommitSignal::new());
         let engine = match mode {
             Mode::Shared => Engine::Shared(Threads::start(path.clone(), connection, changes.clone())?),
             Mode::Inline => Engine::Inline(Mutex::new(connection)),
@@ -114,14 +114,14 @@ impl Database {
 
     /// Opens another connection for writing to the file at `path`, which is open already. For work done while a folder
     /// is being opened, before anything can be awaited.
-    pub(crate) fn beside(path: &Path, mode: Mode) -> PortResult<Connection> {
-        open::open_beside(path, mode)
+    pub(crate) fn second_connection(path: &Path, mode: Mode) -> PortResult<Connection> {
+        open::open_second(path, mode)
     }
 
     /// Creates a database in memory, in [`Mode::Inline`]. It is deleted with its last clone.
     pub fn in_memory(migrations: &'static [&'static str]) -> PortResult<Database> {
         let engine = Engine::Inline(Mutex::new(open::open_in_memory(migrations)?));
-        let inner = Inner { path: Arc::from(Path::new(":memory:")), changes: Arc::new(Changes::new()), engine };
+        let inner = Inner { path: Arc::from(Path::new(":memory:")), changes: Arc::new(CommitSignal::new()), engine };
         Ok(Database { inner: Arc::new(inner) })
     }
 
@@ -145,7 +145,7 @@ impl Database {
             // The caller may have stopped waiting; the write is done all the same.
             let _ = sender.send(result);
         });
-        self.answer(what, receiver).await
+        self.wait_for_result(what, receiver).await
     }
 
     /// Runs `work` on a read-only connection. It sees every write that has returned before. Each statement sees one
@@ -166,7 +166,7 @@ impl Database {
                         Err(reason) => Err(PortError::backend(context(what, &path), reason)),
                     });
                 }));
-                self.answer(what, receiver).await
+                self.wait_for_result(what, receiver).await
             }
             Engine::Inline(connection) => {
                 let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
@@ -235,8 +235,8 @@ impl Database {
         }
     }
 
-    async fn answer<T>(&self, what: &str, receiver: oneshot::Receiver<PortResult<T>>) -> PortResult<T> {
-        let gone = |_| Err(PortError::backend(context(what, self.path()), "the database's thread is gone"));
+    async fn wait_for_result<T>(&self, what: &str, receiver: oneshot::Receiver<PortResult<T>>) -> PortResult<T> {
+        let gone = |_| Err(PortError::backend(context(what, self.path()), "the database's thread has stopped"));
         receiver.await.unwrap_or_else(gone)
     }
 }

@@ -31,19 +31,19 @@ pub(super) fn open_writer(path: &Path, migrations: &[&str], mode: Mode, rows: Ro
         write_ahead(&connection, mode)?;
         Ok(connection)
     });
-    let mut connection = opened.map_err(|error| explain(path, error))?;
+    let mut connection = opened.map_err(|error| open_error(path, error))?;
     migrate(&mut connection, path, migrations)?;
     Ok(connection)
 }
 
 /// Opens another connection for writing to a file that is open, and therefore migrated.
-pub(super) fn open_beside(path: &Path, mode: Mode) -> PortResult<Connection> {
+pub(super) fn open_second(path: &Path, mode: Mode) -> PortResult<Connection> {
     let opened = Connection::open(path).and_then(|mut connection| {
         prepare(&mut connection)?;
         write_ahead(&connection, mode)?;
         Ok(connection)
     });
-    opened.map_err(|error| explain(path, error))
+    opened.map_err(|error| open_error(path, error))
 }
 
 /// Opens a database that exists as long as the connection.
@@ -54,7 +54,7 @@ pub(super) fn open_in_memory(migrations: &[&str]) -> PortResult<Connection> {
         connection.pragma_update(None, "synchronous", "OFF")?;
         Ok(connection)
     });
-    let mut connection = opened.map_err(|error| explain(path, error))?;
+    let mut connection = opened.map_err(|error| open_error(path, error))?;
     migrate(&mut connection, path, migrations)?;
     Ok(connection)
 }
@@ -66,7 +66,7 @@ pub(crate) fn open_reader(path: &Path) -> PortResult<Connection> {
         connection.pragma_update(None, "query_only", true)?;
         Ok(connection)
     });
-    opened.map_err(|error| explain(path, error))
+    opened.map_err(|error| open_error(path, error))
 }
 
 pub(crate) fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
@@ -131,11 +131,11 @@ fn migrate(connection: &mut Connection, path: &Path, migrations: &[&str]) -> Por
             path.display(),
             migrations.len()
         ))),
-        Err(error) => Err(explain(path, error)),
+        Err(error) => Err(open_error(path, error)),
     }
 }
 
-pub(super) fn explain(path: &Path, error: rusqlite::Error) -> PortError {
+pub(super) fn open_error(path: &Path, error: rusqlite::Error) -> PortError {
     let path = path.display();
     let context = match error.sqlite_error_code() {
         Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {

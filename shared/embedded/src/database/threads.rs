@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 use rusqlite::Connection;
 use stint_core::ports::{PortError, PortResult};
 
-use super::changes::Changes;
+use super::changes::CommitSignal;
 use super::job::Job;
 use super::{open, writer};
 
@@ -28,7 +28,7 @@ pub(super) struct Threads {
 }
 
 impl Threads {
-    pub(super) fn start(path: Arc<Path>, connection: Connection, changes: Arc<Changes>) -> PortResult<Threads> {
+    pub(super) fn start(path: Arc<Path>, connection: Connection, changes: Arc<CommitSignal>) -> PortResult<Threads> {
         let (writes, inbox) = mpsc::channel();
         let name = format!("write {}", path.file_name().unwrap_or_default().to_string_lossy());
         let spawned = thread::Builder::new().name(name).spawn(move || writer::run(&connection, &inbox, &changes));

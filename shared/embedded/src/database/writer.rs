@@ -8,7 +8,7 @@ use std::sync::mpsc::Receiver;
 
 use rusqlite::Connection;
 
-use super::changes::Changes;
+use super::changes::CommitSignal;
 use super::damage::reason;
 use super::job::Job;
 
@@ -16,13 +16,13 @@ use super::job::Job;
 const LARGEST_GROUP: usize = 1_000;
 
 /// Runs until all senders are gone and all jobs are finished.
-pub(super) fn run(connection: &Connection, inbox: &Receiver<Box<dyn Job>>, changes: &Arc<Changes>) {
+pub(super) fn run(connection: &Connection, inbox: &Receiver<Box<dyn Job>>, changes: &Arc<CommitSignal>) {
     while let Ok(first) = inbox.recv() {
         write_group(connection, first, inbox, changes);
     }
 }
 
-fn write_group(connection: &Connection, first: Box<dyn Job>, inbox: &Receiver<Box<dyn Job>>, changes: &Changes) {
+fn write_group(connection: &Connection, first: Box<dyn Job>, inbox: &Receiver<Box<dyn Job>>, changes: &CommitSignal) {
     let rows_before = connection.total_changes();
     if let Err(error) = execute(connection, "BEGIN IMMEDIATE") {
         // The jobs behind the first would only wait for the same lock again.

@@ -15,7 +15,7 @@ use stint_core::ledger::{Ledger, LedgerSettings};
 use stint_core::ports::PortResult;
 use stint_core::steps::{LedgerStep, PendingSteps, Steps};
 
-use super::load::{self, Loaded};
+use super::load::{self, CachedLedger};
 use super::save;
 use crate::database::Database;
 
@@ -30,7 +30,7 @@ struct Shared {
     settings: LedgerSettings,
     clock: Arc<dyn Clock>,
     waiting: PendingSteps,
-    ledger: Mutex<Option<Loaded>>,
+    ledger: Mutex<Option<CachedLedger>>,
 }
 
 impl Batcher {

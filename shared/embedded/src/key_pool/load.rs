@@ -9,7 +9,7 @@ use stint_core::ledger::{Account, Holds, KeyId, Ledger, LedgerSettings, WindowRe
 use super::group;
 
 /// A ledger in memory, and the revision of the file that it was loaded from.
-pub(super) struct Loaded {
+pub(super) struct CachedLedger {
     pub(super) revision: i64,
     pub(super) ledger: Ledger,
     /// The numbers of the keys in the file.
@@ -19,10 +19,10 @@ pub(super) struct Loaded {
 /// Returns the ledger as it is in the file now. This is the `kept` one if no process has written since.
 pub(super) fn current(
     connection: &Connection,
-    kept: Option<Loaded>,
+    kept: Option<CachedLedger>,
     settings: LedgerSettings,
     now: Timestamp,
-) -> rusqlite::Result<Loaded> {
+) -> rusqlite::Result<CachedLedger> {
     let mut statement = connection.prepare_cached("SELECT revision FROM ledger WHERE id = 1")?;
     let revision = statement.query_row([], |row| row.get(0))?;
     match kept {
@@ -31,7 +31,12 @@ pub(super) fn current(
     }
 }
 
-fn load(connection: &Connection, revision: i64, settings: LedgerSettings, now: Timestamp) -> rusqlite::Result<Loaded> {
+fn load(
+    connection: &Connection,
+    revision: i64,
+    settings: LedgerSettings,
+    now: Timestamp,
+) -> rusqlite::Result<CachedLedger> {
     let mut numbers = BTreeMap::new();
     let mut accounts = BTreeMap::new();
     let mut statement = connection.prepare_cached("SELECT id, key, record FROM accounts")?;
@@ -42,7 +47,7 @@ fn load(connection: &Connection, revision: i64, settings: LedgerSettings, now: T
         numbers.insert(key.clone(), number);
         accounts.insert(key, account);
     }
-    Ok(Loaded { revision, ledger: Ledger::new(settings, accounts), numbers })
+    Ok(CachedLedger { revision, ledger: Ledger::new(settings, accounts), numbers })
 }
 
 /// Loads an account and its holds. A row that cannot be decoded closes the key: it counts as never read, and grants
@@ -59,7 +64,7 @@ fn load_account(
         Ok(account) => account,
         Err(error) => {
             tracing::warn!(key = %key, %error, "the stored account of a key is unreadable: it must be read again");
-            unread(connection, number, now)?
+            unread_account(connection, number, now)?
         }
     };
     let mut statement = connection.prepare_cached("SELECT number, holds FROM hold_groups WHERE account = ?1")?;
@@ -82,7 +87,7 @@ fn load_holds(row: &Row<'_>, holds: &mut Holds) -> bool {
 }
 
 /// Returns an account to continue with, with numbers beyond every one that the key can have used.
-fn unread(connection: &Connection, number: i64, now: Timestamp) -> rusqlite::Result<Account> {
+fn unread_account(connection: &Connection, number: i64, now: Timestamp) -> rusqlite::Result<Account> {
     let mut account = Account::unread();
     // A key counts a few steps per call, far fewer than one per microsecond.
     account.sequence = u64::try_from(now.as_microsecond()).unwrap_or_default();

@@ -67,10 +67,10 @@ impl LedgerStore for SqliteKeyPool {
 
     async fn claim_stored(&self, queue: &str, max: usize, lease: Duration) -> PortResult<Vec<Parked>> {
         let (queue, clock) = (queue.to_owned(), self.clock.clone());
-        let write = self.queues.write("lend parked messages", move |connection| {
+        let write = self.queues.write("claim parked messages", move |connection| {
             let claimed_until = millis_after(&*clock, lease.min(LONGEST_CLAIM));
             let (now, latest) = (now_millis(&*clock), millis_after(&*clock, LONGEST_CLAIM));
-            parked::lend(connection, &queue, max, now, claimed_until, latest)
+            parked::claim(connection, &queue, max, now, claimed_until, latest)
         });
         write.await
     }

@@ -17,7 +17,7 @@ pub(super) fn park(connection: &Connection, messages: &[Parked]) -> rusqlite::Re
 }
 
 /// Claims messages until `claimed_until`. An existing claim that ends later than `latest` has lapsed.
-pub(super) fn lend(
+pub(super) fn claim(
     connection: &Connection,
     queue: &str,
     max: usize,
@@ -35,9 +35,9 @@ pub(super) fn lend(
         Ok(Parked { id: row.get(0)?, queue: queue.to_owned(), body: row.get(1)?, parked_at: from_millis(row.get(2)?) })
     })?;
     let messages = rows.collect::<rusqlite::Result<Vec<Parked>>>()?;
-    let mut lend = connection.prepare_cached("UPDATE parked SET claimed_until = ?3 WHERE queue = ?1 AND id = ?2")?;
+    let mut claim = connection.prepare_cached("UPDATE parked SET claimed_until = ?3 WHERE queue = ?1 AND id = ?2")?;
     for message in &messages {
-        lend.execute(params![message.queue, message.id, claimed_until])?;
+        claim.execute(params![message.queue, message.id, claimed_until])?;
     }
     Ok(messages)
 }

@@ -8,13 +8,13 @@ use serde::Serialize;
 use stint_core::ledger::{Account, HoldId, KeyId, WindowRecord};
 
 use super::group;
-use super::load::Loaded;
+use super::load::CachedLedger;
 
 /// How many windows of a key are kept: six weeks of hourly ones.
 const WINDOWS_KEPT: u64 = 1_000;
 
 /// Writes what changed in the ledger since it was last written, and raises the revision.
-pub(super) fn changes(connection: &Connection, loaded: &mut Loaded) -> rusqlite::Result<()> {
+pub(super) fn changes(connection: &Connection, loaded: &mut CachedLedger) -> rusqlite::Result<()> {
     let changes = loaded.ledger.take_changes();
     if changes.accounts.is_empty() && changes.holds.is_empty() && changes.windows.is_empty() {
         return Ok(());
@@ -56,7 +56,7 @@ fn save_account(
 }
 
 /// Writes every group that contains a changed hold, once.
-fn save_holds(connection: &Connection, loaded: &Loaded, changed: &BTreeSet<HoldId>) -> rusqlite::Result<()> {
+fn save_holds(connection: &Connection, loaded: &CachedLedger, changed: &BTreeSet<HoldId>) -> rusqlite::Result<()> {
     let mut write =
         connection.prepare_cached("INSERT OR REPLACE INTO hold_groups (account, number, holds) VALUES (?1, ?2, ?3)")?;
     let mut delete = connection.prepare_cached("DELETE FROM hold_groups WHERE account = ?1 AND number = ?2")?;

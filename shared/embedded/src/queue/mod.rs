@@ -16,7 +16,7 @@ use stint_core::ports::{
 use crate::database::Database;
 use crate::set_back;
 use crate::time::{millis_after, now_millis};
-use statements::{Loan, QueueId, worn_out};
+use statements::{ParsedReceipt, QueueId, reason_for_too_many_receives};
 
 /// A queue in a [`Database`]. The message that has been visible for the longest time is received first.
 ///
@@ -84,7 +84,7 @@ impl Queue for SqliteQueue {
             let queue = QueueId::find_or_create(connection, &name)?;
             // Read here and not earlier: while the writer was busy another process may have written with a later time.
             let sent_at = now_millis(&*clock);
-            set_back::note(connection, sent_at)?;
+            set_back::record_write_time(connection, sent_at)?;
             messages.iter().try_for_each(|message| {
                 let visible_at = millis_after(&*clock, message.delay).max(sent_at);
                 queue.insert(connection, sent_at, visible_at, &message.body)
@@ -99,52 +99,53 @@ impl Queue for SqliteQueue {
         self.write("receive messages", move |connection, queue| {
             // Read here and not earlier: the lease starts when it is granted, however long the writer was busy.
             let now = now_millis(&*clock);
-            let lent_until = millis_after(&*clock, visibility);
-            set_back::mend(connection, now)?;
-            let lent = queue.lend(connection, max.min(MAX_BATCH), now, lent_until, max_receives)?;
-            if !lent.is_empty() {
-                set_back::note(connection, now)?;
+            let leased_until = millis_after(&*clock, visibility);
+            set_back::shift_deadlines(connection, now)?;
+            let leased = queue.lease(connection, max.min(MAX_BATCH), now, leased_until, max_receives)?;
+            if !leased.is_empty() {
+                set_back::record_write_time(connection, now)?;
             }
-            Ok(lent)
+            Ok(leased)
         })
         .await
     }
 
     async fn acknowledge(&self, receipts: &[Receipt]) -> PortResult<()> {
-        let loans = Loan::of(receipts);
-        if loans.is_empty() {
+        let parsed = ParsedReceipt::of(receipts);
+        if parsed.is_empty() {
             return Ok(());
         }
         self.write("acknowledge messages", move |connection, queue| {
-            loans.iter().try_for_each(|loan| queue.delete(connection, loan))
+            parsed.iter().try_for_each(|receipt| queue.delete(connection, receipt))
         })
         .await
     }
 
     async fn release(&self, receipts: &[Receipt], delay: Duration, reason: &str) -> PortResult<()> {
-        let (loans, clock, reason) = (Loan::of(receipts), self.clock.clone(), reason.to_owned());
+        let (parsed, clock, reason) = (ParsedReceipt::of(receipts), self.clock.clone(), reason.to_owned());
         let max_receives = self.settings.max_receives;
-        if loans.is_empty() {
+        if parsed.is_empty() {
             return Ok(());
         }
         self.write("release messages", move |connection, queue| {
             let (now, visible_at) = (now_millis(&*clock), millis_after(&*clock, delay.min(MAX_VISIBILITY)));
-            set_back::note(connection, now)?;
-            loans.iter().try_for_each(|loan| match queue.receives(connection, loan)? {
+            set_back::record_write_time(connection, now)?;
+            parsed.iter().try_for_each(|receipt| match queue.receives(connection, receipt)? {
                 Some(receives) if receives >= max_receives => {
-                    queue.bury(connection, loan, now, &worn_out(receives, Some(&reason)))
+                    queue.dead_letter(connection, receipt, now, &reason_for_too_many_receives(receives, Some(&reason)))
                 }
-                _ => queue.give_back(connection, loan, visible_at, &reason),
+                _ => queue.release(connection, receipt, visible_at, &reason),
             })
         })
         .await
     }
 
     async fn reject(&self, receipt: &Receipt, reason: &str) -> PortResult<()> {
-        let (loans, clock, reason) = (Loan::of(std::slice::from_ref(receipt)), self.clock.clone(), reason.to_owned());
+        let (parsed, clock, reason) =
+            (ParsedReceipt::of(std::slice::from_ref(receipt)), self.clock.clone(), reason.to_owned());
         self.write("reject a message", move |connection, queue| {
             let now = now_millis(&*clock);
-            loans.iter().try_for_each(|loan| queue.bury(connection, loan, now, &reason))
+            parsed.iter().try_for_each(|receipt| queue.dead_letter(connection, receipt, now, &reason))
         })
         .await
     }
@@ -167,7 +168,7 @@ impl Queue for SqliteQueue {
         let clock = self.clock.clone();
         let write = self.write("redrive dead letters", move |connection, queue| {
             let now = now_millis(&*clock);
-            set_back::note(connection, now)?;
+            set_back::record_write_time(connection, now)?;
             queue.redrive(connection, now)
         });
         write.await

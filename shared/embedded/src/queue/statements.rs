@@ -9,21 +9,21 @@ use stint_core::ports::{Counts, DeadLetter, Delivery, Receipt};
 pub(super) struct QueueId(i64);
 
 /// A parsed receipt: which message, and which receive of it.
-pub(super) struct Loan {
+pub(super) struct ParsedReceipt {
     message: i64,
     number: i64,
 }
 
-impl Loan {
+impl ParsedReceipt {
     /// Returns the parsed `receipts`. A receipt that this adapter did not create matches no message and is left out,
     /// like a stale one.
-    pub(super) fn of(receipts: &[Receipt]) -> Vec<Loan> {
-        receipts.iter().filter_map(Loan::parse).collect()
+    pub(super) fn of(receipts: &[Receipt]) -> Vec<ParsedReceipt> {
+        receipts.iter().filter_map(ParsedReceipt::parse).collect()
     }
 
-    fn parse(receipt: &Receipt) -> Option<Loan> {
+    fn parse(receipt: &Receipt) -> Option<ParsedReceipt> {
         let (message, number) = receipt.0.split_once('.')?;
-        Some(Loan { message: message.parse().ok()?, number: number.parse().ok()? })
+        Some(ParsedReceipt { message: message.parse().ok()?, number: number.parse().ok()? })
     }
 
     fn receipt(&self) -> Receipt {
@@ -33,7 +33,7 @@ impl Loan {
 
 /// A message whose turn has come.
 struct Candidate {
-    loan: Loan,
+    receipt: ParsedReceipt,
     receives: u32,
     sent_at: i64,
     last_error: Option<String>,
@@ -65,32 +65,32 @@ impl QueueId {
         statement.execute(params![self.0, visible_at, sent_at, body]).map(|_| ())
     }
 
-    /// Leases up to `max` messages until `lent_until`. Messages that were received too often are dead-lettered on the
+    /// Leases up to `max` messages until `leased_until`. Messages that were received too often are dead-lettered on the
     /// way.
-    pub(super) fn lend(
+    pub(super) fn lease(
         self,
         connection: &Connection,
         max: usize,
         now: i64,
-        lent_until: i64,
+        leased_until: i64,
         max_receives: u32,
     ) -> rusqlite::Result<Vec<Delivery>> {
-        let mut lent = Vec::new();
-        while lent.len() < max {
-            let candidates = self.visible(connection, max - lent.len(), now)?;
+        let mut leased = Vec::new();
+        while leased.len() < max {
+            let candidates = self.visible(connection, max - leased.len(), now)?;
             if candidates.is_empty() {
                 break;
             }
             for candidate in candidates {
                 if candidate.receives >= max_receives {
-                    let reason = worn_out(candidate.receives, candidate.last_error.as_deref());
-                    self.move_to_dead_letters(connection, candidate.loan.message, now, &reason)?;
+                    let reason = reason_for_too_many_receives(candidate.receives, candidate.last_error.as_deref());
+                    self.move_to_dead_letters(connection, candidate.receipt.message, now, &reason)?;
                 } else {
-                    lent.push(candidate.lend(connection, now, lent_until)?);
+                    leased.push(candidate.lease(connection, now, leased_until)?);
                 }
             }
         }
-        Ok(lent)
+        Ok(leased)
     }
 
     fn visible(self, connection: &Connection, max: usize, now: i64) -> rusqlite::Result<Vec<Candidate>> {
@@ -101,16 +101,16 @@ impl QueueId {
         statement.query_map(params![self.0, now, limit(max)], Candidate::read)?.collect()
     }
 
-    pub(super) fn delete(self, connection: &Connection, loan: &Loan) -> rusqlite::Result<()> {
+    pub(super) fn delete(self, connection: &Connection, receipt: &ParsedReceipt) -> rusqlite::Result<()> {
         let mut statement = connection
             .prepare_cached("DELETE FROM messages WHERE id = ?1 AND loan = ?2 AND queue = ?3 AND lent = 1")?;
-        statement.execute([loan.message, loan.number, self.0]).map(|_| ())
+        statement.execute([receipt.message, receipt.number, self.0]).map(|_| ())
     }
 
-    pub(super) fn give_back(
+    pub(super) fn release(
         self,
         connection: &Connection,
-        loan: &Loan,
+        receipt: &ParsedReceipt,
         visible_at: i64,
         reason: &str,
     ) -> rusqlite::Result<()> {
@@ -118,20 +118,26 @@ impl QueueId {
             "UPDATE messages SET visible_at = ?4, last_error = ?5, lent = 0
              WHERE id = ?1 AND loan = ?2 AND queue = ?3 AND lent = 1",
         )?;
-        statement.execute(params![loan.message, loan.number, self.0, visible_at, reason]).map(|_| ())
+        statement.execute(params![receipt.message, receipt.number, self.0, visible_at, reason]).map(|_| ())
     }
 
     /// Returns how many times a leased message was received, or `None` if the receipt is stale.
-    pub(super) fn receives(self, connection: &Connection, loan: &Loan) -> rusqlite::Result<Option<u32>> {
+    pub(super) fn receives(self, connection: &Connection, receipt: &ParsedReceipt) -> rusqlite::Result<Option<u32>> {
         let mut statement = connection
             .prepare_cached("SELECT receives FROM messages WHERE id = ?1 AND loan = ?2 AND queue = ?3 AND lent = 1")?;
-        statement.query_row([loan.message, loan.number, self.0], |row| row.get(0)).optional()
+        statement.query_row([receipt.message, receipt.number, self.0], |row| row.get(0)).optional()
     }
 
     /// Moves a leased message to the dead letters.
-    pub(super) fn bury(self, connection: &Connection, loan: &Loan, now: i64, reason: &str) -> rusqlite::Result<()> {
-        if self.receives(connection, loan)?.is_some() {
-            self.move_to_dead_letters(connection, loan.message, now, reason)?;
+    pub(super) fn dead_letter(
+        self,
+        connection: &Connection,
+        receipt: &ParsedReceipt,
+        now: i64,
+        reason: &str,
+    ) -> rusqlite::Result<()> {
+        if self.receives(connection, receipt)?.is_some() {
+            self.move_to_dead_letters(connection, receipt.message, now, reason)?;
         }
         Ok(())
     }
@@ -218,7 +224,7 @@ impl QueueId {
 impl Candidate {
     fn read(row: &Row<'_>) -> rusqlite::Result<Candidate> {
         Ok(Candidate {
-            loan: Loan { message: row.get(0)?, number: row.get(1)? },
+            receipt: ParsedReceipt { message: row.get(0)?, number: row.get(1)? },
             receives: row.get(2)?,
             sent_at: row.get(3)?,
             last_error: row.get(4)?,
@@ -226,21 +232,21 @@ impl Candidate {
         })
     }
 
-    fn lend(mut self, connection: &Connection, now: i64, lent_until: i64) -> rusqlite::Result<Delivery> {
+    fn lease(mut self, connection: &Connection, now: i64, leased_until: i64) -> rusqlite::Result<Delivery> {
         let mut statement = connection.prepare_cached(
             "UPDATE messages SET visible_at = ?2, lent = 1, loan = loan + 1, receives = receives + 1 WHERE id = ?1",
         )?;
         // A visibility timeout of zero still hides the message for a moment, because otherwise one receive would see it
         // twice.
-        statement.execute([self.loan.message, lent_until.max(now + 1)])?;
-        self.loan.number += 1;
-        let receipt = self.loan.receipt();
+        statement.execute([self.receipt.message, leased_until.max(now + 1)])?;
+        self.receipt.number += 1;
+        let receipt = self.receipt.receipt();
         Ok(self.deliver(receipt, 1))
     }
 
     fn deliver(self, receipt: Receipt, receives: u32) -> Delivery {
         Delivery {
-            message_id: self.loan.message.to_string(),
+            message_id: self.receipt.message.to_string(),
             receipt,
             body: self.body,
             receive_count: self.receives + receives,
@@ -249,7 +255,7 @@ impl Candidate {
     }
 }
 
-pub(super) fn worn_out(receives: u32, last_error: Option<&str>) -> String {
+pub(super) fn reason_for_too_many_receives(receives: u32, last_error: Option<&str>) -> String {
     match last_error {
         Some(error) => format!("received {receives} times; last error: {error}"),
         None => format!("received {receives} times, and never acknowledged"),

@@ -13,7 +13,7 @@ use crate::database::damage::{failed, remedy};
 use crate::database::open;
 
 /// The most findings of SQLite's own check that are reported. A file with more is damaged all the same.
-const TOLD: u32 = 100;
+const MAX_FINDINGS: u32 = 100;
 
 /// How much of a file is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +91,7 @@ pub(super) fn look(
 
 fn integrity(connection: &Connection, depth: CheckDepth) -> rusqlite::Result<Vec<Finding>> {
     let check = if depth == CheckDepth::Full { "integrity_check" } else { "quick_check" };
-    let mut statement = connection.prepare(&format!("PRAGMA {check}({TOLD})"))?;
+    let mut statement = connection.prepare(&format!("PRAGMA {check}({MAX_FINDINGS})"))?;
     let lines = statement.query_map([], |row| row.get::<_, String>(0))?;
     let mut findings = Vec::new();
     for line in lines {
@@ -151,5 +151,5 @@ fn foreign(connection: &Connection) -> rusqlite::Result<Vec<Finding>> {
             Finding::new(FindingKind::UnremovableRow, format!("a row of {table} names no row of {parent}"))
         })
     };
-    rows.take(TOLD as usize).map(finding).collect()
+    rows.take(MAX_FINDINGS as usize).map(finding).collect()
 }

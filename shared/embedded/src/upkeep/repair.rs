@@ -59,13 +59,13 @@ pub enum RepairKind {
 /// Repairs the findings `found` in the file at `path`. The caller holds [`crate::FolderLock::exclusive`]. The name of the
 /// copy is the file's name with `stamp`.
 pub fn repair(path: &Path, spec: Option<&FileSpec>, found: &[Finding], stamp: &str) -> PortResult<RepairReport> {
-    let copy = copy_aside(path, stamp).map_err(|error| cannot("copy", path, error))?;
+    let copy = copy_original(path, stamp).map_err(|error| cannot("copy", path, error))?;
     kill_point();
     let outcome = match repair_kind(found) {
         RepairKind::Nothing => {
             Ok(RepairReport { kind: RepairKind::Nothing, copy: None, tables: Vec::new(), left: found.to_vec() })
         }
-        RepairKind::InPlace => match mend(path, spec) {
+        RepairKind::InPlace => match repair_in_place(path, spec) {
             Ok(Some(mended)) => Ok(mended),
             Ok(None) => rebuild(path, spec),
             Err(error) if remedy(&error).is_some() => rebuild(path, spec),
@@ -90,7 +90,7 @@ pub fn try_repair(path: &Path, spec: Option<&FileSpec>, found: &[Finding]) -> Po
         let tables = match kind {
             RepairKind::Nothing => Vec::new(),
             RepairKind::InPlace => would_remove(path, spec)?,
-            RepairKind::Rebuilt => New::of(path, spec)?.tables.clone(),
+            RepairKind::Rebuilt => RebuiltFile::of(path, spec)?.tables.clone(),
         };
         Ok(RepairReport { kind, copy: None, tables, left: left_of(found, kind) })
     };
@@ -118,7 +118,7 @@ fn left_of(found: &[Finding], kind: RepairKind) -> Vec<Finding> {
 }
 
 /// Copies the file and its log. The copy gets its name once it is complete.
-fn copy_aside(path: &Path, stamp: &str) -> io::Result<PathBuf> {
+fn copy_original(path: &Path, stamp: &str) -> io::Result<PathBuf> {
     let copy = beside(path, "", &format!(".before-repair-{stamp}"));
     let (log, partial) = (beside(path, "", "-wal"), beside(path, ".", ".copy"));
     kill_point();
@@ -138,7 +138,7 @@ fn copy_aside(path: &Path, stamp: &str) -> io::Result<PathBuf> {
 }
 
 /// Rebuilds indexes and removes rows. Returns `None` if pages turn out to be damaged.
-fn mend(path: &Path, spec: Option<&FileSpec>) -> rusqlite::Result<Option<RepairReport>> {
+fn repair_in_place(path: &Path, spec: Option<&FileSpec>) -> rusqlite::Result<Option<RepairReport>> {
     let mut connection = Connection::open(path)?;
     open::prepare(&mut connection)?;
     open::write_ahead(&connection, Mode::Shared)?;
@@ -203,14 +203,14 @@ fn would_remove(path: &Path, spec: Option<&FileSpec>) -> rusqlite::Result<Vec<Ta
 
 /// A new file with everything that can be read, under another name. It is removed if it is dropped before it has
 /// replaced the old one.
-struct New {
+struct RebuiltFile {
     path: PathBuf,
     tables: Vec<TableCount>,
 }
 
-impl New {
-    fn of(path: &Path, spec: Option<&FileSpec>) -> rusqlite::Result<New> {
-        let mut new = New { path: beside(path, ".", ".repaired"), tables: Vec::new() };
+impl RebuiltFile {
+    fn of(path: &Path, spec: Option<&FileSpec>) -> rusqlite::Result<RebuiltFile> {
+        let mut new = RebuiltFile { path: beside(path, ".", ".repaired"), tables: Vec::new() };
         new.remove();
         let from = open_untouched(path)?;
         let mut to = Connection::open(&new.path)?;
@@ -240,16 +240,16 @@ impl New {
     }
 }
 
-impl Drop for New {
+impl Drop for RebuiltFile {
     fn drop(&mut self) {
         self.remove();
     }
 }
 
 fn rebuild(path: &Path, spec: Option<&FileSpec>) -> rusqlite::Result<RepairReport> {
-    take_log_in(path)?;
+    merge_log(path)?;
     kill_point();
-    let new = New::of(path, spec)?;
+    let new = RebuiltFile::of(path, spec)?;
     let (left, _) = super::check::look(&new.path, spec, CheckDepth::Full)?;
     kill_point();
     // The old log is empty. Beside the new file it would belong to another file.
@@ -263,7 +263,7 @@ fn rebuild(path: &Path, spec: Option<&FileSpec>) -> rusqlite::Result<RepairRepor
 }
 
 /// Copies the contents of the log into the file, so that the log is no longer needed.
-fn take_log_in(path: &Path) -> rusqlite::Result<()> {
+fn merge_log(path: &Path) -> rusqlite::Result<()> {
     let mut connection = Connection::open(path)?;
     open::prepare(&mut connection)?;
     let busy: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;

@@ -18,11 +18,12 @@ use crate::home::{KEYS_FILE, QUEUES_FILE};
 pub fn prepare_restored_files(home: &Path) -> PortResult<()> {
     let keys = home.join(KEYS_FILE);
     if keys.is_file() {
-        change(&keys, close_keys).map_err(|error| failed("close the keys until they are read", &keys, &error))?;
+        change(&keys, close_keys).map_err(|error| failed("mark the keys as unread", &keys, &error))?;
     }
     let queues = home.join(QUEUES_FILE);
     if queues.is_file() {
-        change(&queues, forget_hosts).map_err(|error| failed("forget who ran here", &queues, &error))?;
+        change(&queues, forget_hosts)
+            .map_err(|error| failed("remove the list of running processes", &queues, &error))?;
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use rusqlite::{Connection, params};
 use super::{FileSpec, Finding, FindingKind, RowRule, quoted};
 
 /// How many rows a finding names; the others are only counted.
-const NAMED: usize = 3;
+const MAX_EXAMPLES: usize = 3;
 
 /// The rows of a table that break one rule.
 pub(super) struct BrokenRows {
@@ -47,7 +47,7 @@ impl BrokenRows {
                 Ok(Some((table, removed)))
             }
             RowRule::References { table, column, to, key } => {
-                let delete = format!("DELETE FROM {} WHERE {}", quoted(table), astray(column, to, key));
+                let delete = format!("DELETE FROM {} WHERE {}", quoted(table), dangling(column, to, key));
                 Ok(Some((table, connection.execute(&delete, [])? as u64)))
             }
             RowRule::SingleRow { make, .. } => connection.execute(make, []).map(|_| None),
@@ -81,21 +81,21 @@ fn broken(connection: &Connection, rule: RowRule) -> rusqlite::Result<BrokenRows
         RowRule::Decodes { table, key, column, read, .. } => {
             for (row, reason) in unreadable(connection, table, key, column, read)? {
                 broken.count += 1;
-                if broken.examples.len() < NAMED {
-                    broken.examples.push(format!("{} ({reason})", shown(&row)));
+                if broken.examples.len() < MAX_EXAMPLES {
+                    broken.examples.push(format!("{} ({reason})", display_key(&row)));
                 }
             }
         }
         RowRule::References { table, column, to, key } => {
-            let (column_name, astray) = (quoted(column), astray(column, to, key));
+            let (column_name, astray) = (quoted(column), dangling(column, to, key));
             let sql = format!("SELECT {column_name}, count(*) FROM {} WHERE {astray} GROUP BY 1", quoted(table));
             let mut select = connection.prepare(&sql)?;
             let rows = select.query_map([], |row| Ok((row.get::<_, Value>(0)?, row.get::<_, i64>(1)?)))?;
             for row in rows {
                 let (named, count) = row?;
                 broken.count += count.unsigned_abs();
-                if broken.examples.len() < NAMED {
-                    broken.examples.push(format!("{count} of {}", shown(&named)));
+                if broken.examples.len() < MAX_EXAMPLES {
+                    broken.examples.push(format!("{count} of {}", display_key(&named)));
                 }
             }
         }
@@ -131,11 +131,11 @@ fn unreadable(
 }
 
 /// Returns the SQL condition for rows that refer to nothing.
-fn astray(column: &str, to: &str, key: &str) -> String {
+fn dangling(column: &str, to: &str, key: &str) -> String {
     format!("{} NOT IN (SELECT {} FROM {})", quoted(column), quoted(key), quoted(to))
 }
 
-fn shown(value: &Value) -> String {
+fn display_key(value: &Value) -> String {
     match value {
         Value::Integer(number) => number.to_string(),
         Value::Text(text) => text.clone(),

@@ -97,7 +97,7 @@ impl Snapshot {
             let damaged = |error| failed("check a copy", &target, &error);
             let (findings, _) = look(&target, spec, CheckDepth::Quick).map_err(damaged)?;
             let schema = from.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(damaged)?;
-            settle(&target).map_err(damaged)?;
+            merge_log(&target).map_err(damaged)?;
             sync(&target)
                 .map_err(|error| PortError::backend(format!("could not write {}", target.display()), error))?;
             let bytes = target.metadata().map(|metadata| metadata.len()).unwrap_or_default();
@@ -117,7 +117,7 @@ fn lock(path: &Path) -> PortResult<Connection> {
     });
     locked.map_err(|error| {
         let waited = open::BUSY_PAUSE * ATTEMPTS.unsigned_abs();
-        let context = format!("could not take {} as it is now, within {} s", path.display(), waited.as_secs());
+        let context = format!("could not lock {} for a snapshot within {} s", path.display(), waited.as_secs());
         PortError::backend(context, reason(&error))
     })
 }
@@ -151,7 +151,7 @@ fn copy(from: &Connection, target: &Path, name: &str, tell: &mut impl FnMut(Copy
 }
 
 /// Merges the log, so that a single file is left.
-fn settle(target: &Path) -> rusqlite::Result<()> {
+fn merge_log(target: &Path) -> rusqlite::Result<()> {
     let connection = Connection::open(target)?;
     connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").map(drop)?;
     connection.close().map_err(|(_, error)| error)

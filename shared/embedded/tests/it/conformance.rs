@@ -12,30 +12,30 @@ use stint_testkit::{BreakerWorld, KeyPoolWorld, QueueWorld, ThrottleWorld, Time,
 use tempfile::TempDir;
 
 /// A folder that is opened twice if possible, as by two processes. The suites get ports of both in turn.
-struct World {
+struct EmbeddedWorld {
     clock: ManualClock,
     ways: Vec<Embedded>,
     turn: AtomicUsize,
     home: Option<(TempDir, Mode)>,
 }
 
-impl World {
-    fn new(clock: ManualClock, ways: Vec<Embedded>, home: Option<(TempDir, Mode)>) -> World {
-        World { clock, ways, turn: AtomicUsize::new(0), home }
+impl EmbeddedWorld {
+    fn new(clock: ManualClock, ways: Vec<Embedded>, home: Option<(TempDir, Mode)>) -> EmbeddedWorld {
+        EmbeddedWorld { clock, ways, turn: AtomicUsize::new(0), home }
     }
 
-    fn in_folder(mode: Mode) -> World {
+    fn in_folder(mode: Mode) -> EmbeddedWorld {
         let clock = crate::clock();
         let home = tempfile::tempdir().unwrap();
         let open = || Embedded::open(home.path(), mode, Arc::new(clock.clone())).unwrap();
         let ways = vec![open(), open()];
-        World::new(clock, ways, Some((home, mode)))
+        EmbeddedWorld::new(clock, ways, Some((home, mode)))
     }
 
-    fn in_memory() -> World {
+    fn in_memory() -> EmbeddedWorld {
         let clock = crate::clock();
         let embedded = Embedded::in_memory(Arc::new(clock.clone())).unwrap();
-        World::new(clock, vec![embedded], None)
+        EmbeddedWorld::new(clock, vec![embedded], None)
     }
 
     fn way(&self) -> &Embedded {
@@ -45,7 +45,7 @@ impl World {
 }
 
 #[async_trait]
-impl QueueWorld for World {
+impl QueueWorld for EmbeddedWorld {
     async fn queue(&self, name: &str, settings: QueueSettings) -> PortResult<Arc<dyn Queue>> {
         Ok(self.way().queue(name, settings))
     }
@@ -56,7 +56,7 @@ impl QueueWorld for World {
 }
 
 #[async_trait]
-impl WakeupWorld for World {
+impl WakeupWorld for EmbeddedWorld {
     async fn wakeups(&self) -> PortResult<Arc<dyn Wakeups>> {
         Ok(self.way().wakeups())
     }
@@ -71,21 +71,21 @@ impl WakeupWorld for World {
 }
 
 #[async_trait]
-impl ThrottleWorld for World {
+impl ThrottleWorld for EmbeddedWorld {
     async fn throttle(&self) -> PortResult<Arc<dyn Throttle>> {
         Ok(self.way().throttle())
     }
 }
 
 #[async_trait]
-impl BreakerWorld for World {
+impl BreakerWorld for EmbeddedWorld {
     async fn breakers(&self) -> PortResult<Arc<dyn Breakers>> {
         Ok(self.way().breakers())
     }
 }
 
 #[async_trait]
-impl KeyPoolWorld for World {
+impl KeyPoolWorld for EmbeddedWorld {
     async fn pool(&self, settings: LedgerSettings) -> PortResult<Arc<dyn KeyPool>> {
         Ok(self.way().key_pool(settings)?)
     }
@@ -122,6 +122,6 @@ macro_rules! suites {
     };
 }
 
-suites!(inline, crate::conformance::World::in_folder(stint_embedded::Mode::Inline));
-suites!(in_memory, crate::conformance::World::in_memory());
-suites!(shared, crate::conformance::World::in_folder(stint_embedded::Mode::Shared));
+suites!(inline, crate::conformance::EmbeddedWorld::in_folder(stint_embedded::Mode::Inline));
+suites!(in_memory, crate::conformance::EmbeddedWorld::in_memory());
+suites!(shared, crate::conformance::EmbeddedWorld::in_folder(stint_embedded::Mode::Shared));

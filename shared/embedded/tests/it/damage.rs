@@ -69,7 +69,7 @@ fn an_unreadable_window_is_left_out() {
 }
 
 #[test]
-fn a_file_that_was_written_behind_the_back_is_loaded_anew() {
+fn a_file_changed_by_another_connection_is_loaded_again() {
     let home = tempfile::tempdir().unwrap();
     block_on(async {
         let pool = damaged(home.path(), "DELETE FROM hold_groups").await;

@@ -111,7 +111,7 @@ fn a_write_that_panics_is_an_error_and_the_next_one_is_done() {
 }
 
 #[test]
-fn neighbours_in_a_commit_do_not_take_each_other_down() {
+fn a_failed_write_does_not_affect_others_in_the_same_commit() {
     in_each_mode(|database| {
         block_on(async {
             let writes = (0..200_i64).map(|number| {

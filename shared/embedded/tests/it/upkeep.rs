@@ -136,7 +136,7 @@ fn several_damaged_pages_cost_their_own_rows() {
 }
 
 #[test]
-fn an_index_that_disagrees_is_made_anew_and_nothing_is_lost() {
+fn an_index_that_disagrees_is_rebuilt_and_nothing_is_lost() {
     let (_home, file) = folder();
     let (page, _) = leaf(&file, "messages_by_visibility");
     flip(&file, page * PAGE - 1, 0x01);
@@ -213,7 +213,7 @@ fn a_row_without_which_nothing_works_is_made_again() {
 }
 
 #[test]
-fn a_file_without_a_beginning_is_told_and_left_alone() {
+fn a_file_without_a_header_is_reported_and_left_unchanged() {
     let (_home, file) = folder();
     flip(&file, 3, 0xff);
     let before = std::fs::read(&file).unwrap();

@@ -33,7 +33,7 @@ pub use event::SqsRecord;
 pub use serve::serve;
 
 use crate::counters::Counters;
-use crate::dispose::{dispose_of_exceptions, done, give_back};
+use crate::dispose::{dispose_of_exceptions, done, release_batch};
 use crate::invoke::invoke_until;
 use event::Payload;
 
@@ -96,7 +96,7 @@ impl LambdaHost {
 
     async fn handle_batch(&self, records: Vec<SqsRecord>, deadline: Timestamp) -> Result<Value, WorkerError> {
         let id = self.worker.spec().id();
-        let no_queue = || WorkerError::Event(format!("a batch came, and no queue feeds {id}"));
+        let no_queue = || WorkerError::Event(format!("received a batch, but no queue feeds {id}"));
         let feed = self.feed.as_ref().ok_or_else(no_queue)?;
         let batch: Vec<Delivery> = records.into_iter().map(|record| deliver(record, feed)).collect();
         Counters::add(&self.counters.received, batch.len());
@@ -105,9 +105,9 @@ impl LambdaHost {
         let outcome = match outcome {
             Ok(outcome) => outcome,
             Err(error) => {
-                if let Err(refused) = give_back(&*feed.queue, &batch, &error.to_string(), &self.counters).await {
+                if let Err(refused) = release_batch(&*feed.queue, &batch, &error.to_string(), &self.counters).await {
                     // The mapping drops them, and they become visible again after their visibility timeout.
-                    tracing::warn!(worker = %id, error = %refused, "cannot give a batch back: {refused}");
+                    tracing::warn!(worker = %id, error = %refused, "cannot release a batch: {refused}");
                 }
                 return Err(error);
             }

@@ -37,19 +37,19 @@ where
         // Added to every log line of the invocation, whatever the log level.
         let span = tracing::error_span!("invocation", request_id = context.request_id);
         let shared = shared.clone();
-        let answered = async move {
-            let answered = answer(&shared.0, &shared.1, payload, context.deadline).await;
+        let respond = async move {
+            let response = answer(&shared.0, &shared.1, payload, context.deadline).await;
             // Must be before the response: afterwards Lambda freezes the process.
             telemetry::flush().await;
-            answered
+            response
         };
-        answered.instrument(span)
+        respond.instrument(span)
     });
     let idle = Arc::new(Semaphore::new(1));
     // Must be before the first event is requested: from then on Lambda may end the function.
     let sigterm = signal(SignalKind::terminate()).map_err(|error| format!("cannot wait for SIGTERM: {error}"))?;
     let terminated = terminated(sigterm, &stop, &idle);
-    let runtime = Runtime::new(handler).layer(layer_fn(|inner| Busy { inner, idle: idle.clone() }));
+    let runtime = Runtime::new(handler).layer(layer_fn(|inner| InFlightLayer { inner, idle: idle.clone() }));
     match select(pin!(runtime.run()), pin!(terminated)).await {
         Either::Left((ended, _)) => ended.map_err(|error| format!("Lambda's Runtime API: {error}")),
         Either::Right(((), _)) => Ok(()),
@@ -78,19 +78,19 @@ where
 /// Completes after a SIGTERM, once no invocation is running.
 async fn terminated(mut sigterm: Signal, stop: &StopSignal, idle: &Semaphore) {
     sigterm.recv().await;
-    tracing::info!("SIGTERM: what is under way is finished first");
+    tracing::info!("SIGTERM: finishing the running invocation");
     stop.set();
     // The semaphore is never closed.
     let _ = idle.acquire().await;
 }
 
 /// Holds the semaphore from the arrival of an event until its response is sent.
-struct Busy<S> {
+struct InFlightLayer<S> {
     inner: S,
     idle: Arc<Semaphore>,
 }
 
-impl<S> Service<LambdaInvocation> for Busy<S>
+impl<S> Service<LambdaInvocation> for InFlightLayer<S>
 where
     S: Service<LambdaInvocation, Response = (), Error = Error>,
     S::Future: Send + 'static,
@@ -104,10 +104,10 @@ where
     }
 
     fn call(&mut self, invocation: LambdaInvocation) -> Self::Future {
-        let (idle, answered) = (self.idle.clone(), self.inner.call(invocation));
+        let (idle, response) = (self.idle.clone(), self.inner.call(invocation));
         Box::pin(async move {
             let _busy = idle.acquire().await;
-            answered.await
+            response.await
         })
     }
 }

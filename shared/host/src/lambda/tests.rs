@@ -20,9 +20,9 @@ const VISIBILITY: Duration = Duration::from_secs(60);
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Does with each message what its body says.
-struct Obedient;
+struct ScriptedWorker;
 
-impl Worker for Obedient {
+impl Worker for ScriptedWorker {
     const SPEC: WorkerSpec = WorkerSpec {
         fleet: "test",
         name: "obedient",
@@ -61,15 +61,15 @@ impl Worker for Obedient {
     }
 }
 
-struct World {
+struct LambdaWorld {
     clock: ManualClock,
     queue: Arc<dyn Queue>,
     throttle: Arc<dyn Throttle>,
     host: LambdaHost,
 }
 
-impl World {
-    fn new() -> World {
+impl LambdaWorld {
+    fn new() -> LambdaWorld {
         let clock = ManualClock::new("2026-11-20T10:00:00Z".parse().unwrap());
         let shared: Arc<dyn Clock> = Arc::new(clock.clone());
         let embedded = Embedded::in_memory(shared.clone()).unwrap();
@@ -78,8 +78,9 @@ impl World {
         let throttle: Arc<dyn Throttle> = embedded.throttle();
         let receipt = |record: &super::SqsRecord| Receipt(record.receipt_handle.clone());
         let feed = Feed { queue: queue.clone(), receipt };
-        let host = LambdaHost::new(Arc::new(Obedient), Some(feed), throttle.clone(), shared, StopSignal::default());
-        World { clock, queue, throttle, host }
+        let host =
+            LambdaHost::new(Arc::new(ScriptedWorker), Some(feed), throttle.clone(), shared, StopSignal::default());
+        LambdaWorld { clock, queue, throttle, host }
     }
 
     fn deadline(&self) -> Timestamp {
@@ -125,7 +126,7 @@ impl World {
 
 #[test]
 fn only_what_waits_is_reported_and_what_can_never_succeed_is_a_dead_letter_at_once() {
-    let world = World::new();
+    let world = LambdaWorld::new();
     drive(&world.clock, async {
         let returning = world.batch(&["done", "retry", "reject", "done"]).await.unwrap();
         assert_eq!(returning, ["retry"]);
@@ -139,7 +140,7 @@ fn only_what_waits_is_reported_and_what_can_never_succeed_is_a_dead_letter_at_on
 
 #[test]
 fn a_failed_invocation_is_told_to_lambda_and_its_batch_comes_back_soon() {
-    let world = World::new();
+    let world = LambdaWorld::new();
     drive(&world.clock, async {
         let error = world.batch(&["done", "fail"]).await.unwrap_err();
         assert_eq!(error.to_string(), "it said fail");
@@ -149,7 +150,7 @@ fn a_failed_invocation_is_told_to_lambda_and_its_batch_comes_back_soon() {
 
 #[test]
 fn each_message_of_a_failed_batch_waits_for_as_long_as_it_has_failed_often() {
-    let world = World::new();
+    let world = LambdaWorld::new();
     drive(&world.clock, async {
         world.batch(&["fail"]).await.unwrap_err();
         world.clock.sleep(retry_delay(1)).await;
@@ -164,7 +165,7 @@ fn each_message_of_a_failed_batch_waits_for_as_long_as_it_has_failed_often() {
 
 #[test]
 fn a_worker_ends_before_lambda_kills_it() {
-    let world = World::new();
+    let world = LambdaWorld::new();
     drive(&world.clock, async {
         let deadline = world.deadline();
         let error = world.batch(&["sleep"]).await.unwrap_err();
@@ -176,14 +177,14 @@ fn a_worker_ends_before_lambda_kills_it() {
 
 #[test]
 fn schedules_and_people_start_it_too() {
-    let world = World::new();
+    let world = LambdaWorld::new();
     drive(&world.clock, async {
         let tick = json!({"wakeup": "revive", "worker": "test/obedient", "due": "2026-11-20T09:59:30Z"});
         let answer = world.host.handle(tick.clone(), world.deadline()).await.unwrap();
         assert_eq!(answer, "Tick { due: 2026-11-20T09:59:30Z, wakeup: Some(\"revive\") }");
         let answer = world.host.handle(json!({"id": 7}), world.deadline()).await.unwrap();
         assert!(answer.as_str().unwrap().starts_with("Manual"), "{answer}");
-        world.throttle.pause(&Obedient::SPEC.id()).await.unwrap();
+        world.throttle.pause(&ScriptedWorker::SPEC.id()).await.unwrap();
         let answer = world.host.handle(tick, world.deadline()).await.unwrap();
         assert_eq!(answer, json!({"paused": true}), "an operator's pause holds for schedules");
         assert!(world.host.handle(Value::Null, world.deadline()).await.unwrap().is_string(), "and not for people");
@@ -192,7 +193,7 @@ fn schedules_and_people_start_it_too() {
 
 #[test]
 fn an_event_for_another_worker_is_refused_by_name() {
-    let world = World::new();
+    let world = LambdaWorld::new();
     drive(&world.clock, async {
         for stranger in ["reviver", "test/reviver", "other/obedient"] {
             let tick = json!({"wakeup": "revive", "worker": stranger, "due": "2026-11-20T09:59:30Z"});

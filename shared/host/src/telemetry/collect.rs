@@ -15,7 +15,7 @@ use super::Telemetry;
 use super::spans::Span;
 
 /// Returns whether events and spans of this target are collected here instead of written to the log.
-pub(super) fn is_ours(target: &str) -> bool {
+pub(super) fn is_telemetry_target(target: &str) -> bool {
     matches!(target, METRICS | TRACES)
 }
 
@@ -27,7 +27,7 @@ where
         if event.metadata().target() != METRICS {
             return;
         }
-        let mut measured = Measured::default();
+        let mut measured = MeasurementFields::default();
         event.record(&mut measured);
         if let Some(metric) = measured.metric {
             self.inner.meter.record(metric, &measured.of, measured.value);
@@ -44,14 +44,14 @@ where
         let trace = above.map_or_else(|| ids.trace(), |(trace, _)| trace);
         let (name, parent) = (span.name(), above.map(|(_, id)| id));
         let mut open = Span { trace, id: ids.span(), parent, name, begun: now, ended: now, fields: Vec::new() };
-        attributes.record(&mut Fields(&mut open));
+        attributes.record(&mut SpanFields(&mut open));
         span.extensions_mut().insert(open);
     }
 
     fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
         let Some(span) = context.span(id) else { return };
         if let Some(open) = span.extensions_mut().get_mut::<Span>() {
-            values.record(&mut Fields(open));
+            values.record(&mut SpanFields(open));
         }
     }
 
@@ -65,13 +65,13 @@ where
 
 /// The fields of a measurement.
 #[derive(Default)]
-struct Measured {
+struct MeasurementFields {
     metric: Option<Metric>,
     of: String,
     value: f64,
 }
 
-impl Visit for Measured {
+impl Visit for MeasurementFields {
     fn record_f64(&mut self, _field: &Field, value: f64) {
         self.value = value;
     }
@@ -87,9 +87,9 @@ impl Visit for Measured {
 }
 
 /// The fields of a span.
-struct Fields<'a>(&'a mut Span);
+struct SpanFields<'a>(&'a mut Span);
 
-impl Visit for Fields<'_> {
+impl Visit for SpanFields<'_> {
     fn record_f64(&mut self, field: &Field, value: f64) {
         self.0.set(field.name(), Value::from(value));
     }

@@ -6,7 +6,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, fmt};
 
-use super::collect::is_ours;
+use super::collect::is_telemetry_target;
 use crate::config::{LogFormat, LogSettings};
 
 /// Returns the layer that writes log lines to `writer`, without measurements and traces. An error names the invalid
@@ -17,7 +17,7 @@ where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     let filter: Targets = settings.log.parse().map_err(|error| format!("STINT_LOG: {error}"))?;
-    let others = filter_fn(|metadata| !is_ours(metadata.target())).with_max_level_hint(LevelFilter::TRACE);
+    let others = filter_fn(|metadata| !is_telemetry_target(metadata.target())).with_max_level_hint(LevelFilter::TRACE);
     let lines = fmt::layer().with_writer(writer).with_target(false);
     Ok(match settings.log_format {
         LogFormat::Text => lines.with_ansi(false).compact().with_filter(filter.and(others)).boxed(),

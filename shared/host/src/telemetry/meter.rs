@@ -7,7 +7,7 @@ use stint_core::telemetry::{Metric, MetricKind};
 
 use super::embedded::MAX_VALUES;
 
-/// The histogram bounds of a [`Kind::Spread`] in seconds: they include a schedule's minute in the cloud and a window's
+/// The histogram bounds of a [`MetricKind::Distribution`] in seconds: they include a schedule's minute in the cloud and a window's
 /// hour.
 pub(super) const BOUNDS: [f64; 7] = [1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0];
 

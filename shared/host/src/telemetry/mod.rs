@@ -32,9 +32,9 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::config::{LogSettings, MetricsTo, TelemetrySettings};
 use meter::Meter;
 use otlp::{Endpoint, Otlp, Resource};
-use spans::{Ended, Ids};
+use spans::{FinishedSpans, Ids};
 
-pub(crate) use watch::Watch;
+pub(crate) use watch::InvocationRecorder;
 
 /// The time between two exports of a long-running process, the same as in OpenTelemetry's own span processors.
 const EXPORT_EVERY: Duration = Duration::from_secs(5);
@@ -49,7 +49,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     meter: Meter,
     ids: Ids,
-    ended: Ended,
+    ended: FinishedSpans,
     lines: Option<Lines>,
     otlp: Option<Otlp>,
 }
@@ -121,7 +121,7 @@ impl Telemetry {
             let resource = Resource { service: service.to_owned(), instance: ids.process() };
             Otlp::new(endpoint, resource, transport, clock.clone())
         });
-        let (meter, ended) = (Meter::default(), Ended::default());
+        let (meter, ended) = (Meter::default(), FinishedSpans::default());
         Telemetry { inner: Arc::new(Inner { clock, meter, ids, ended, lines, otlp }) }
     }
 
@@ -143,7 +143,7 @@ impl Telemetry {
 
     async fn flush(&self) {
         self.write_lines();
-        let Some(otlp) = self.inner.otlp.as_ref().filter(|otlp| !otlp.is_resting()) else { return };
+        let Some(otlp) = self.inner.otlp.as_ref().filter(|otlp| !otlp.is_paused()) else { return };
         let (spans, dropped) = self.inner.ended.take();
         if dropped > 0 {
             tracing::warn!(dropped, "{dropped} spans were dropped: there were too many between two exports");

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 /// The most spans kept between two exports. A fleet creates some hundreds a second here; beyond this they are counted
 /// and dropped.
-const MOST_SPANS: usize = 4_096;
+const MAX_PENDING_SPANS: usize = 4_096;
 
 /// A span: a piece of work in a trace.
 #[derive(Clone, Debug)]
@@ -67,12 +67,12 @@ impl Ids {
 
 /// Spans that wait for an export.
 #[derive(Debug, Default)]
-pub(super) struct Ended(Mutex<(Vec<Span>, u64)>);
+pub(super) struct FinishedSpans(Mutex<(Vec<Span>, u64)>);
 
-impl Ended {
+impl FinishedSpans {
     pub(super) fn push(&self, span: Span) {
         let mut ended = self.lock();
-        if ended.0.len() < MOST_SPANS {
+        if ended.0.len() < MAX_PENDING_SPANS {
             ended.0.push(span);
         } else {
             ended.1 += 1;

@@ -17,12 +17,12 @@ use tracing::subscriber::DefaultGuard;
 use tracing::{Instrument, info_span};
 use tracing_subscriber::layer::SubscriberExt;
 
-use super::otlp::{Endpoint, PATIENCE};
+use super::otlp::{EXPORT_TIMEOUT, Endpoint};
 use super::{Lines, Telemetry, flush, logs};
 use crate::config::{LogFormat, LogSettings};
 
 /// How a collector treats exports.
-enum Manner {
+enum CollectorBehaviour {
     Accepts,
     Hangs,
     Refuses,
@@ -30,7 +30,7 @@ enum Manner {
 
 /// A collector without a network.
 struct Collector {
-    manner: Manner,
+    manner: CollectorBehaviour,
     received: Received,
 }
 
@@ -44,9 +44,9 @@ impl Transport for Collector {
         assert_eq!(request.headers()["content-type"], "application/json");
         self.received.add(request.uri().path(), request.body());
         let (status, said) = match self.manner {
-            Manner::Accepts => (200, "{}"),
-            Manner::Hangs => std::future::pending().await,
-            Manner::Refuses => (401, "planted"),
+            CollectorBehaviour::Accepts => (200, "{}"),
+            CollectorBehaviour::Hangs => std::future::pending().await,
+            CollectorBehaviour::Refuses => (401, "planted"),
         };
         let body = Body::whole(Bytes::from_static(said.as_bytes()));
         Ok(http::Response::builder().status(status).body(body).unwrap())
@@ -54,19 +54,19 @@ impl Transport for Collector {
 }
 
 /// Two outputs and a collector, for the code of this thread.
-struct World {
+struct TelemetryWorld {
     clock: ManualClock,
     collector: Arc<Collector>,
-    lines: Page,
-    log: Page,
+    lines: SharedBuffer,
+    log: SharedBuffer,
     _listening: DefaultGuard,
 }
 
-impl World {
-    fn new(manner: Manner) -> World {
+impl TelemetryWorld {
+    fn new(manner: CollectorBehaviour) -> TelemetryWorld {
         let clock = ManualClock::new("2026-11-20T10:00:00Z".parse().unwrap());
         let collector = Arc::new(Collector { manner, received: Received::default() });
-        let (lines, log) = (Page::default(), Page::default());
+        let (lines, log) = (SharedBuffer::default(), SharedBuffer::default());
         let endpoint = Endpoint::new("http://collector:4318", None).unwrap();
         let shared: Arc<dyn Clock> = Arc::new(clock.clone());
         let otlp = Some((endpoint, collector.clone() as _));
@@ -75,21 +75,21 @@ impl World {
         let writer = log.clone();
         let registry = tracing_subscriber::registry().with(logs::layer(&settings, move || writer.clone()).unwrap());
         let listening = tracing::subscriber::set_default(registry.with(telemetry.layer()));
-        World { clock, collector, lines, log, _listening: listening }
+        TelemetryWorld { clock, collector, lines, log, _listening: listening }
     }
 }
 
 /// A buffer that is written to and read later.
 #[derive(Clone, Default)]
-struct Page(Arc<Mutex<Vec<u8>>>);
+struct SharedBuffer(Arc<Mutex<Vec<u8>>>);
 
-impl Page {
+impl SharedBuffer {
     fn text(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 }
 
-impl Write for Page {
+impl Write for SharedBuffer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.lock().unwrap().write(bytes)
     }
@@ -115,7 +115,7 @@ async fn work(clock: &ManualClock) {
 
 #[test]
 fn an_invocations_metrics_are_lines_that_cloudwatch_reads() {
-    let world = World::new(Manner::Accepts);
+    let world = TelemetryWorld::new(CollectorBehaviour::Accepts);
     drive(&world.clock, async {
         work(&world.clock).await;
         flush().await;
@@ -162,7 +162,7 @@ mod embedded_format {
     fn every_metric_keeps_to_it() {
         let long = "x".repeat(2_000);
         for of in ["wcl-discovered-players", "Ånn 🦀\n", "", " ", &long] {
-            let world = World::new(Manner::Accepts);
+            let world = TelemetryWorld::new(CollectorBehaviour::Accepts);
             for metric in Metric::ALL {
                 let times = if metric.kind() == MetricKind::Distribution { 150 } else { 3 };
                 (0..times).for_each(|value| metric.record(of, f64::from(value)));
@@ -210,7 +210,7 @@ mod embedded_format {
 
 #[test]
 fn a_call_is_a_child_of_its_invocation_and_neither_is_in_the_log() {
-    let world = World::new(Manner::Accepts);
+    let world = TelemetryWorld::new(CollectorBehaviour::Accepts);
     drive(&world.clock, async {
         work(&world.clock).await;
         flush().await;
@@ -231,7 +231,7 @@ fn a_call_is_a_child_of_its_invocation_and_neither_is_in_the_log() {
 
 #[test]
 fn otlp_has_sums_since_the_start() {
-    let world = World::new(Manner::Accepts);
+    let world = TelemetryWorld::new(CollectorBehaviour::Accepts);
     drive(&world.clock, async {
         for _ in 0..2 {
             work(&world.clock).await;
@@ -248,12 +248,12 @@ fn otlp_has_sums_since_the_start() {
 
 #[test]
 fn a_collector_that_hangs_costs_a_second_a_minute() {
-    let world = World::new(Manner::Hangs);
+    let world = TelemetryWorld::new(CollectorBehaviour::Hangs);
     drive(&world.clock, async {
         work(&world.clock).await;
         let begun = world.clock.now();
         flush().await;
-        assert_eq!(world.clock.now().duration_since(begun), jiff::SignedDuration::try_from(PATIENCE).unwrap());
+        assert_eq!(world.clock.now().duration_since(begun), jiff::SignedDuration::try_from(EXPORT_TIMEOUT).unwrap());
         assert!(flush().now_or_never().is_some(), "not asked again");
         assert_eq!(world.collector.received.requests(), 2);
         world.clock.sleep(Duration::from_secs(60)).await;
@@ -262,22 +262,25 @@ fn a_collector_that_hangs_costs_a_second_a_minute() {
         assert_eq!(world.collector.received.requests(), 3, "asked again after its rest");
     });
     let log = world.log.text();
-    assert_eq!(log.matches("OTEL_EXPORTER_OTLP_ENDPOINT: no telemetry for 60 s: no answer within 1 s").count(), 2);
+    assert_eq!(
+        log.matches("OTEL_EXPORTER_OTLP_ENDPOINT: telemetry exports are paused for 60 s: no answer within 1 s").count(),
+        2
+    );
 }
 
 #[test]
 fn a_collector_that_refuses_is_not_quoted() {
-    let world = World::new(Manner::Refuses);
+    let world = TelemetryWorld::new(CollectorBehaviour::Refuses);
     drive(&world.clock, async {
         work(&world.clock).await;
         flush().await;
     });
     let log = world.log.text();
-    assert!(log.contains("it answered 401 Unauthorized") && !log.contains("planted"), "{log}");
+    assert!(log.contains("status 401 Unauthorized") && !log.contains("planted"), "{log}");
 }
 
 #[test]
-fn nothing_gathers_where_nobody_listens() {
+fn nothing_is_collected_without_an_exporter() {
     Metric::Calls.record("key-1", 1.0);
     assert!(flush().now_or_never().is_some());
     assert!(super::flush_regularly().now_or_never().is_some());

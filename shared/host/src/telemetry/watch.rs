@@ -8,15 +8,15 @@ use tracing::field::Empty;
 use tracing::{Span, info_span};
 
 /// Records one invocation.
-pub(crate) struct Watch {
+pub(crate) struct InvocationRecorder {
     worker: String,
     is_batch: bool,
     span: Span,
 }
 
-impl Watch {
+impl InvocationRecorder {
     /// Starts recording an invocation of `spec` by `event` that begins at `now`.
-    pub(crate) fn begin(spec: &WorkerSpec, event: &Event, now: Timestamp) -> Watch {
+    pub(crate) fn begin(spec: &WorkerSpec, event: &Event, now: Timestamp) -> InvocationRecorder {
         let (trigger, messages) = match event {
             Event::Tick { .. } => ("tick", 0),
             Event::Batch(deliveries) => ("batch", deliveries.len()),
@@ -34,7 +34,7 @@ impl Watch {
             target: TRACES, INVOCATION, fleet = spec.fleet, worker, trigger, messages = messages as u64,
             outcome = Empty, error = Empty
         );
-        Watch { worker, is_batch: matches!(event, Event::Batch(_)), span }
+        InvocationRecorder { worker, is_batch: matches!(event, Event::Batch(_)), span }
     }
 
     /// Returns the span that the worker runs in.
@@ -44,7 +44,7 @@ impl Watch {
 
     /// Records the end of the invocation.
     pub(crate) fn end(self, outcome: &Result<Outcome, WorkerError>) {
-        let word = match outcome {
+        let outcome_name = match outcome {
             Ok(outcome) if outcome.idle => "idle",
             Ok(_) => "done",
             Err(error) => {
@@ -53,9 +53,9 @@ impl Watch {
                 "failed"
             }
         };
-        if self.is_batch && word != "done" {
+        if self.is_batch && outcome_name != "done" {
             Metric::Wasted.record(&self.worker, 1.0);
         }
-        self.span.record("outcome", word);
+        self.span.record("outcome", outcome_name);
     }
 }

@@ -55,20 +55,20 @@ impl Worker for Slow {
     }
 }
 
-struct World {
+struct LocalHostWorld {
     clock: ManualClock,
     queue: Arc<PaidQueue>,
     host: Arc<LocalHost>,
     stop: StopSignal,
 }
 
-impl World {
+impl LocalHostWorld {
     /// `fails` is the number of the receive that fails; every release then fails too.
-    fn new(fails: Option<usize>) -> World {
-        World::with(fails, VISIBILITY)
+    fn new(fails: Option<usize>) -> LocalHostWorld {
+        LocalHostWorld::with(fails, VISIBILITY)
     }
 
-    fn with(fails: Option<usize>, visibility_timeout: Duration) -> World {
+    fn with(fails: Option<usize>, visibility_timeout: Duration) -> LocalHostWorld {
         let clock = ManualClock::new("2026-11-20T10:00:00Z".parse().unwrap());
         let shared: Arc<dyn Clock> = Arc::new(clock.clone());
         let embedded = Embedded::in_memory(shared.clone()).unwrap();
@@ -85,7 +85,7 @@ impl World {
         };
         let stop = StopSignal::default();
         let host = Arc::new(LocalHost::new(Registry::new().with(Slow), ports, stop.clone()));
-        World { clock, queue, host, stop }
+        LocalHostWorld { clock, queue, host, stop }
     }
 
     /// Runs the host until `main` completes, and then until it has drained.
@@ -123,7 +123,7 @@ impl World {
 
 #[test]
 fn an_idle_worker_costs_six_requests_a_minute() {
-    let world = World::new(None);
+    let world = LocalHostWorld::new(None);
     world.run(world.clock.sleep(Duration::from_secs(3600)));
     let asked = world.queue.asked();
     assert!((300..=360).contains(&asked.len()), "{} requests in an hour", asked.len());
@@ -132,7 +132,7 @@ fn an_idle_worker_costs_six_requests_a_minute() {
 #[test]
 fn what_comes_to_an_idle_or_a_busy_worker_is_worked_on_at_once() {
     for before in [&[][..], &["long"]] {
-        let world = World::new(None);
+        let world = LocalHostWorld::new(None);
         let took = world.run(async {
             world.send(before).await;
             world.clock.sleep(Duration::from_secs(13)).await;
@@ -148,7 +148,7 @@ fn what_comes_to_an_idle_or_a_busy_worker_is_worked_on_at_once() {
 /// Even though the host is waiting at the queue.
 #[test]
 fn what_is_under_way_goes_on_while_the_host_waits_at_the_queue() {
-    let world = World::new(None);
+    let world = LocalHostWorld::new(None);
     world.send(&["done"]).now_or_never().unwrap();
     let took = world.run(async {
         let begun = world.clock.now();
@@ -160,7 +160,7 @@ fn what_is_under_way_goes_on_while_the_host_waits_at_the_queue() {
 
 #[test]
 fn a_busy_worker_costs_no_more_than_an_idle_one() {
-    let world = World::new(None);
+    let world = LocalHostWorld::new(None);
     world.send(&["long"]).now_or_never().unwrap();
     world.run(world.succeeded(1));
     let asked = world.queue.asked();
@@ -169,8 +169,8 @@ fn a_busy_worker_costs_no_more_than_an_idle_one() {
 
 /// Otherwise another worker would get the same message and do the same work.
 #[test]
-fn nobody_is_at_work_on_a_message_for_longer_than_it_is_its_own() {
-    let world = World::with(None, Duration::from_secs(30));
+fn no_invocation_outlasts_the_lease_of_its_messages() {
+    let world = LocalHostWorld::with(None, Duration::from_secs(30));
     world.send(&["long"]).now_or_never().unwrap();
     world.run(world.clock.sleep(Duration::from_secs(29)));
     assert_eq!(world.host.counters().totals().invocations, 1);
@@ -180,7 +180,7 @@ fn nobody_is_at_work_on_a_message_for_longer_than_it_is_its_own() {
 
 #[test]
 fn a_batch_that_was_received_before_a_failing_receive_is_worked_on() {
-    let world = World::new(Some(2));
+    let world = LocalHostWorld::new(Some(2));
     world.send(&["done", "done", "done"]).now_or_never().unwrap();
     world.run(world.succeeded(3));
     assert_eq!(world.counts(), (0, 0));
@@ -188,7 +188,7 @@ fn a_batch_that_was_received_before_a_failing_receive_is_worked_on() {
 
 #[test]
 fn what_is_done_is_acknowledged_though_the_rest_cannot_be_given_back() {
-    let world = World::new(Some(usize::MAX));
+    let world = LocalHostWorld::new(Some(usize::MAX));
     world.send(&["retry", "done"]).now_or_never().unwrap();
     world.run(world.succeeded(1));
     assert_eq!(world.counts(), (0, 1), "the other one comes back by itself");

@@ -19,13 +19,13 @@ impl HttpError {
             | HttpError::BreakerOpen { .. }
             | HttpError::Token(TokenError::Refused { .. }) => Health::Unknown,
             HttpError::RateLimited(limited) | HttpError::Token(TokenError::RateLimited(limited)) => {
-                self.of_limit(limited)
+                self.rate_limit_health(limited)
             }
             HttpError::Challenged { .. } => Health::Banned(self.to_string()),
             HttpError::Status { status, excerpt, .. } => match meaning(*status, excerpt) {
                 Meaning::Ban => Health::Banned(self.to_string()),
                 Meaning::Fault => Health::Failed(self.to_string()),
-                Meaning::NotThis => Health::Unknown,
+                Meaning::RequestRefused => Health::Unknown,
             },
             HttpError::Transport(_) | HttpError::Token(TokenError::Malformed { .. }) => {
                 Health::Failed(self.to_string())
@@ -42,7 +42,7 @@ impl HttpError {
 
     /// A rate-limit refusal that says how long to wait is obeyed, and is not a fault. One that does not say may last
     /// for ever.
-    fn of_limit(&self, limited: &RateLimited) -> Health {
+    fn rate_limit_health(&self, limited: &RateLimited) -> Health {
         match limited.retry_after {
             Some(_) => Health::Unknown,
             None => Health::Failed(self.to_string()),
@@ -58,7 +58,7 @@ enum Meaning {
     /// The upstream does not work: several such answers in a row are an outage.
     Fault,
     /// It cannot serve this one request, and may well serve others.
-    NotThis,
+    RequestRefused,
 }
 
 fn meaning(status: StatusCode, excerpt: &str) -> Meaning {
@@ -69,7 +69,7 @@ fn meaning(status: StatusCode, excerpt: &str) -> Meaning {
         | StatusCode::FORBIDDEN
         | StatusCode::PROXY_AUTHENTICATION_REQUIRED
         | StatusCode::REQUEST_TIMEOUT => Meaning::Fault,
-        status if status.is_client_error() => Meaning::NotThis,
+        status if status.is_client_error() => Meaning::RequestRefused,
         _ => Meaning::Fault,
     }
 }
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_of_the_upstream_count_wherever_they_meet_us() {
+    fn upstream_faults_count_for_requests_and_token_requests() {
         let timed_out = TransportError::TimedOut { host: host(), timeout: Duration::from_secs(30) };
         let statuses =
             [(502, "<html>"), (302, ""), (401, ""), (403, r#"{"message":"no"}"#), (403, "(empty body)"), (408, "")];
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_about_a_key_or_about_haste_says_nothing_of_the_upstream() {
+    fn refusals_of_a_key_or_for_the_rate_say_nothing_about_the_upstream() {
         let refused = TokenError::Refused {
             host: host(),
             key_id: "shop".into(),

@@ -153,7 +153,7 @@ impl Breaker {
                 tracing::error!(
                     upstream,
                     reason,
-                    "{upstream} is down, and gets no calls but one probe at a time, the next at {until}: {reason}"
+                    "{upstream} is down: only probes are sent, the next at {until}: {reason}"
                 );
                 Metric::BreakerOpen.record(upstream, 1.0);
             }
@@ -162,10 +162,12 @@ impl Breaker {
                 tracing::debug!(upstream, reason, "{upstream} is still down, the next probe is at {until}: {reason}");
                 Metric::BreakerOpen.record(upstream, 1.0);
             }
-            Transition::HalfOpened => tracing::debug!(upstream, "{upstream} answers again, one call has to prove it"),
+            Transition::HalfOpened => {
+                tracing::debug!(upstream, "{upstream} answers again; one call must succeed before calls resume")
+            }
             Transition::Closed(outage) => {
                 let minutes = between(outage.since, self.clock.now()).as_secs() / 60;
-                tracing::warn!(upstream, "{upstream} is back after {minutes} min, and gets calls again");
+                tracing::warn!(upstream, "{upstream} works again after {minutes} min: calls resume");
                 Metric::BreakerOpen.record(upstream, 0.0);
             }
         }

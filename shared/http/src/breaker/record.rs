@@ -29,19 +29,19 @@ struct Known {
     circuit: Circuit,
     /// The version of the stored record that `circuit` equals or was derived from.
     version: u64,
-    standing: Standing,
+    store_state: StoreState,
     /// When the store was last read, even if it failed.
     asked_at: Option<Timestamp>,
 }
 
 /// How the circuit in memory relates to the stored record.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum Standing {
+enum StoreState {
     /// It equals that record.
     #[default]
-    Written,
+    Stored,
     /// It was changed since, and writing it to the store failed.
-    Unwritten,
+    NotStored,
 }
 
 /// The result of applying one step to the record.
@@ -83,9 +83,9 @@ impl SharedCircuit {
     /// that changes nothing does not use the store. Returns `None` if other processes were faster each time; nothing of
     /// the step is stored then.
     pub(super) async fn change<T>(&self, step: impl Fn(&mut Circuit, Timestamp) -> T) -> Option<T> {
-        let glance = self.attempt(&step);
-        if glance.changed.is_none() {
-            return Some(glance.outcome);
+        let first_attempt = self.attempt(&step);
+        if first_attempt.changed.is_none() {
+            return Some(first_attempt.outcome);
         }
         let _turn = self.turn.lock().await;
         for _ in 0..TRIES {
@@ -98,14 +98,17 @@ impl SharedCircuit {
                 }
                 Ok(false) => self.reload().await,
                 Err(error) => {
-                    tracing::debug!(upstream = self.upstream, %error, "cannot keep a breaker: {error}");
+                    tracing::debug!(upstream = self.upstream, %error, "cannot store a breaker's state: {error}");
                     let mut known = self.lock();
-                    (known.circuit, known.standing) = (circuit, Standing::Unwritten);
+                    (known.circuit, known.store_state) = (circuit, StoreState::NotStored);
                     return Some(outcome);
                 }
             }
         }
-        tracing::debug!(upstream = self.upstream, "cannot keep a breaker: other processes changed it {TRIES} times");
+        tracing::debug!(
+            upstream = self.upstream,
+            "cannot store a breaker's state: other processes changed it {TRIES} times"
+        );
         None
     }
 
@@ -144,7 +147,7 @@ impl SharedCircuit {
             Ok(true) => self.lock().written(version + 1, unwritten, now),
             // The next load compares it with what other processes have written.
             Ok(false) => {}
-            Err(error) => tracing::debug!(upstream = self.upstream, %error, "cannot keep a breaker: {error}"),
+            Err(error) => tracing::debug!(upstream = self.upstream, %error, "cannot store a breaker's state: {error}"),
         }
     }
 
@@ -155,21 +158,21 @@ impl SharedCircuit {
 
 impl Known {
     fn written(&mut self, version: u64, circuit: Circuit, now: Timestamp) {
-        *self = Known { circuit, version, standing: Standing::Written, asked_at: Some(now) };
+        *self = Known { circuit, version, store_state: StoreState::Stored, asked_at: Some(now) };
     }
 
     /// Adopts the stored record, even if its version is lower than the known one because the store was recreated. If
     /// this process failed to write its own record before and that record must replace the stored one, returns it to be
     /// written.
     fn take_in(&mut self, version: u64, stored: Circuit) -> Option<Circuit> {
-        let unwritten = match self.standing {
-            Standing::Written => None,
-            Standing::Unwritten if version == self.version => Some(self.circuit.clone()),
-            Standing::Unwritten => self.circuit.replacement_for(&stored),
+        let unwritten = match self.store_state {
+            StoreState::Stored => None,
+            StoreState::NotStored if version == self.version => Some(self.circuit.clone()),
+            StoreState::NotStored => self.circuit.replacement_for(&stored),
         };
-        let standing = if unwritten.is_some() { Standing::Unwritten } else { Standing::Written };
+        let standing = if unwritten.is_some() { StoreState::NotStored } else { StoreState::Stored };
         let circuit = unwritten.clone().unwrap_or(stored);
-        *self = Known { circuit, version, standing, asked_at: self.asked_at };
+        *self = Known { circuit, version, store_state: standing, asked_at: self.asked_at };
         unwritten
     }
 }

@@ -7,7 +7,7 @@ use http::StatusCode;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::halt::{ClientErrors, Halt};
+use super::halt::{ClientErrors, StopReason};
 use super::headers::{AnnouncedLimits, RULES, RateHeaderError, RateRule};
 use super::lane::{Headroom, Hit, Lane, StoredLane};
 
@@ -30,7 +30,7 @@ const UNANNOUNCED_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The number of answers without a limit after which waiting requests are logged. If two callers happen to request
 /// something rare at the same time, such as a token, that is not worth a warning.
-const SILENT_ANSWERS: u64 = 3;
+const ANSWERS_BEFORE_WARNING: u64 = 3;
 
 impl Default for LimitOptions {
     fn default() -> LimitOptions {
@@ -84,7 +84,7 @@ pub(super) struct Budget {
     /// The last problem that was logged.
     problem: Option<RateHeaderError>,
     /// The lanes for which missing limits were logged.
-    silent: BTreeSet<String>,
+    logged_missing_limits: BTreeSet<String>,
     pub(super) counts: LimitCounts,
 }
 
@@ -92,11 +92,19 @@ impl Budget {
     pub(super) fn new(options: LimitOptions) -> Budget {
         let (lanes, endpoints, counts) = (BTreeMap::new(), BTreeMap::new(), LimitCounts::default());
         let client_errors = ClientErrors::new(options.most_client_errors);
-        Budget { options, lanes, endpoints, client_errors, problem: None, silent: BTreeSet::new(), counts }
+        Budget {
+            options,
+            lanes,
+            endpoints,
+            client_errors,
+            problem: None,
+            logged_missing_limits: BTreeSet::new(),
+            counts,
+        }
     }
 
     /// Returns why no more requests are sent in `lane`.
-    pub(super) fn halt(&self, lane: &str) -> Option<&Halt> {
+    pub(super) fn halt(&self, lane: &str) -> Option<&StopReason> {
         self.client_errors.halt(lane)
     }
 
@@ -145,14 +153,18 @@ impl Budget {
     }
 
     /// Logs, once per lane, that its requests wait because its limits are not known. Called when a request waits.
-    pub(super) fn report_silence(&mut self, lane: &str, now: Timestamp) {
+    pub(super) fn report_missing_limits(&mut self, lane: &str, now: Timestamp) {
         let rests = self.unannounced_until(lane).is_some_and(|until| until > now);
         let answers = self.lanes.get(lane).map_or(0, Lane::answers);
-        if rests && lane != UNKNOWN && answers >= SILENT_ANSWERS && self.silent.insert(lane.to_owned()) {
+        if rests
+            && lane != UNKNOWN
+            && answers >= ANSWERS_BEFORE_WARNING
+            && self.logged_missing_limits.insert(lane.to_owned())
+        {
             let seconds = self.options.unannounced_interval.as_secs_f64();
             tracing::warn!(
                 "{lane} names no limits: the header {RULES}, or the one of each rule that it names, is missing or cannot \
-                 be read; it is asked once in {seconds} s until they come through"
+                 be read; one request is sent every {seconds} s until they arrive"
             );
         }
     }
@@ -161,7 +173,7 @@ impl Budget {
     pub(super) fn sent(&mut self, lane: &str, now: Timestamp) -> Hit {
         self.counts.requests += 1;
         let hit = Hit { number: self.counts.requests, sent: now, answered: None };
-        self.lane(lane).adopt(hit);
+        self.lane(lane).add(hit);
         hit
     }
 
@@ -174,10 +186,10 @@ impl Budget {
         status: StatusCode,
         limits: &AnnouncedLimits,
     ) {
-        let told = self.told(lane, endpoint, status, limits);
+        let told = self.lane_named_by(lane, endpoint, status, limits);
         if told != lane {
             self.lane(lane).remove(hit);
-            self.lane(&told).adopt(hit);
+            self.lane(&told).add(hit);
             self.endpoints.insert(endpoint.to_owned(), told.clone());
             self.client_errors.moved(lane, &told);
         }
@@ -205,7 +217,7 @@ impl Budget {
 
     /// Returns the lane that the answer names. An answer without a name belongs to its endpoint's own lane if it comes
     /// from the upstream; a server error from an intermediary tells nothing.
-    fn told(&self, lane: &str, endpoint: &str, status: StatusCode, limits: &AnnouncedLimits) -> String {
+    fn lane_named_by(&self, lane: &str, endpoint: &str, status: StatusCode, limits: &AnnouncedLimits) -> String {
         match &limits.policy {
             Some(policy) => policy.clone(),
             None if lane == UNKNOWN && !status.is_server_error() => endpoint.to_owned(),
@@ -219,7 +231,7 @@ impl Budget {
         if let Some(problem) = limits.problems.last()
             && self.problem.as_ref() != Some(problem)
         {
-            tracing::warn!(%problem, "cannot read a rate-limit header; the last limits that could be read stay");
+            tracing::warn!(%problem, "cannot read a rate-limit header; keeping the last limits that could be read");
             self.problem = Some(problem.clone());
         }
     }

@@ -11,7 +11,7 @@ use http::StatusCode;
 
 /// The reason why no more requests are sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Halt {
+pub(super) struct StopReason {
     pub(super) client_errors: u32,
     /// The status of the last answer.
     pub(super) status: StatusCode,
@@ -22,26 +22,26 @@ pub(super) struct Halt {
 #[derive(Debug)]
 pub(super) struct ClientErrors {
     /// The number of errors in a row that causes a halt.
-    most: u32,
-    all: Row,
+    limit: u32,
+    all: ErrorStreak,
     /// The rows of the lanes that have had an error.
-    lanes: BTreeMap<String, Row>,
+    lanes: BTreeMap<String, ErrorStreak>,
 }
 
 #[derive(Debug, Default)]
-struct Row {
+struct ErrorStreak {
     /// 4xx answers since the last answer of another kind.
     errors: u32,
-    halt: Option<Halt>,
+    halt: Option<StopReason>,
 }
 
 impl ClientErrors {
     pub(super) fn new(most: u32) -> ClientErrors {
-        ClientErrors { most, all: Row::default(), lanes: BTreeMap::new() }
+        ClientErrors { limit: most, all: ErrorStreak::default(), lanes: BTreeMap::new() }
     }
 
     /// Returns why no more requests are sent in `lane`.
-    pub(super) fn halt(&self, lane: &str) -> Option<&Halt> {
+    pub(super) fn halt(&self, lane: &str) -> Option<&StopReason> {
         self.all.halt.as_ref().or_else(|| self.lanes.get(lane)?.halt.as_ref())
     }
 
@@ -57,7 +57,7 @@ impl ClientErrors {
     pub(super) fn answered(&mut self, lane: &str, endpoint: &str, status: StatusCode) {
         if status.is_client_error() {
             let row = self.lanes.entry(lane.to_owned()).or_default();
-            [row, &mut self.all].into_iter().for_each(|row| row.add(self.most, status, endpoint));
+            [row, &mut self.all].into_iter().for_each(|row| row.add(self.limit, status, endpoint));
         } else if !status.is_server_error() {
             let row = self.lanes.get_mut(lane);
             row.into_iter().chain([&mut self.all]).for_each(|row| row.errors = 0);
@@ -65,11 +65,11 @@ impl ClientErrors {
     }
 }
 
-impl Row {
+impl ErrorStreak {
     fn add(&mut self, most: u32, status: StatusCode, endpoint: &str) {
         self.errors = self.errors.saturating_add(1);
         if self.errors >= most {
-            self.halt = Some(Halt { client_errors: self.errors, status, endpoint: endpoint.to_owned() });
+            self.halt = Some(StopReason { client_errors: self.errors, status, endpoint: endpoint.to_owned() });
         }
     }
 }
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_of_the_server_is_none_and_no_success() {
+    fn a_server_error_neither_lengthens_nor_ends_a_row() {
         let faults = [("pages", 403), ("pages", 502), ("head", 200), ("pages", 403), ("pages", 503), ("pages", 403)];
         assert_eq!(ended(&faults), ["pages"]);
     }
@@ -119,6 +119,9 @@ mod tests {
             errors.answered("head", "upstream.example/head", StatusCode::OK);
         }
         let endpoint = "upstream.example/pages".to_owned();
-        assert_eq!(errors.halt("another"), Some(&Halt { client_errors: 3, status: StatusCode::FORBIDDEN, endpoint }));
+        assert_eq!(
+            errors.halt("another"),
+            Some(&StopReason { client_errors: 3, status: StatusCode::FORBIDDEN, endpoint })
+        );
     }
 }

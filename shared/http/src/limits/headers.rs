@@ -113,14 +113,14 @@ impl AnnouncedLimits {
         let text = value.to_str().map(str::trim);
         if text.is_err() {
             let value = &String::from_utf8_lossy(value.as_bytes());
-            self.problems.push(RateHeaderError::new(header, "value", "is no text", value));
+            self.problems.push(RateHeaderError::new(header, "value", "is not text", value));
         }
         text.ok().filter(|text| !text.is_empty())
     }
 
     fn rule(&mut self, headers: &HeaderMap, name: &str, rules: &str) -> Result<RateRule, RateHeaderError> {
         if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) {
-            return Err(RateHeaderError::new(RULES, "rule name", "is empty or fits no header", rules));
+            return Err(RateHeaderError::new(RULES, "rule name", "is empty or not a valid header name", rules));
         }
         let header = format!("x-rate-limit-{name}");
         let Some(value) = self.text(headers, &header) else {
@@ -146,12 +146,12 @@ impl AnnouncedLimits {
     fn states(&mut self, headers: &HeaderMap, header: &str, windows: &mut [RateWindow]) -> Result<(), RateHeaderError> {
         let Some(value) = self.text(headers, header) else { return Ok(()) };
         if value.split(',').count() != windows.len() {
-            return Err(RateHeaderError::new(header, "list", "has another length than the limits", value));
+            return Err(RateHeaderError::new(header, "list", "differs in length from the limits", value));
         }
         for (window, state) in windows.iter_mut().zip(value.split(',')) {
             let [hits, period, restricted] = numbers(header, ["hits", "period", "restricted_for"], state, value)?;
             if seconds(period) != window.period {
-                return Err(RateHeaderError::new(header, "period", "is another one than in the limits", value));
+                return Err(RateHeaderError::new(header, "period", "differs from the one in the limits", value));
             }
             window.state = Some(WindowState { hits, restricted_for: seconds(restricted) });
         }
@@ -178,10 +178,10 @@ fn numbers(header: &str, fields: [&'static str; 3], text: &str, value: &str) -> 
         // `parse` alone would accept a sign.
         let digits = part.bytes().all(|byte| byte.is_ascii_digit());
         let parsed = part.parse().ok().filter(|_| digits);
-        *number = parsed.ok_or_else(|| RateHeaderError::new(header, field, "is no number that fits", value))?;
+        *number = parsed.ok_or_else(|| RateHeaderError::new(header, field, "is not a valid number", value))?;
     }
     match parts.next() {
-        Some(_) => Err(RateHeaderError::new(header, fields[2], "is followed by something", value)),
+        Some(_) => Err(RateHeaderError::new(header, fields[2], "is followed by more text", value)),
         None => Ok(numbers),
     }
 }

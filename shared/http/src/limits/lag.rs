@@ -37,7 +37,7 @@ const PROOFS: usize = 32;
 
 /// The number of agreeing answers after which the proof ends, with the lag that [`PROOFS`] of them have shown: until
 /// then one hit is left unused.
-const MOST_SHOWN: usize = 2 * PROOFS;
+const MOST_AGREEMENTS: usize = 2 * PROOFS;
 
 /// The share of a period below which the lag is not worth proving.
 const WORTH_PROVING: f64 = 0.005;
@@ -46,7 +46,7 @@ const WORTH_PROVING: f64 = 0.005;
 const ANSWERS_SETTLED: u32 = 20_000;
 
 /// How much later than the lag allows a request may be sent and still count as a proof.
-const PUNCTUAL: Duration = Duration::from_millis(2);
+const PUNCTUALITY_SLACK: Duration = Duration::from_millis(2);
 
 #[derive(Clone, Debug)]
 pub(super) struct Lag {
@@ -56,7 +56,7 @@ pub(super) struct Lag {
 #[derive(Clone, Debug)]
 enum Phase {
     Measuring(Vec<Duration>),
-    Proving { lag: Duration, shown: Vec<Duration> },
+    Proving { lag: Duration, agreements: Vec<Duration> },
     Settled { lag: Duration, answers: u32 },
     Off,
 }
@@ -80,7 +80,7 @@ impl Lag {
     }
 
     /// Returns whether a hit must be left unused, because an answer may still disprove the lag.
-    pub(super) fn unproved(&self) -> bool {
+    pub(super) fn is_being_proved(&self) -> bool {
         matches!(self.phase, Phase::Proving { .. })
     }
 
@@ -112,15 +112,15 @@ impl Lag {
 
     /// Records that a request sent `early` ahead of the full period found the earlier hit gone.
     pub(super) fn agreed(&mut self, early: Duration) {
-        let Phase::Proving { lag, shown } = &mut self.phase else { return };
+        let Phase::Proving { lag, agreements: shown } = &mut self.phase else { return };
         shown.push(early);
         let lag = *lag;
-        if shown.iter().filter(|early| **early + PUNCTUAL >= lag).count() >= PROOFS {
+        if shown.iter().filter(|early| **early + PUNCTUALITY_SLACK >= lag).count() >= PROOFS {
             self.phase = Phase::Settled { lag, answers: 0 };
-        } else if shown.len() == MOST_SHOWN {
+        } else if shown.len() == MOST_AGREEMENTS {
             // If the clock wakes late, less is proved than hoped for: the lag that enough answers have shown.
             shown.sort_unstable();
-            self.phase = Phase::Settled { lag: shown[MOST_SHOWN - PROOFS].min(lag), answers: 0 };
+            self.phase = Phase::Settled { lag: shown[MOST_AGREEMENTS - PROOFS].min(lag), answers: 0 };
         }
     }
 
@@ -128,7 +128,10 @@ impl Lag {
     pub(super) fn disproved(&mut self) {
         if !self.least().is_zero() {
             let lag_ms = self.least().as_millis();
-            tracing::info!(lag_ms, "the upstream counts requests later than they take: keeping the whole distance");
+            tracing::info!(
+                lag_ms,
+                "the upstream counts requests later than their round trip allows: keeping the full period between them"
+            );
             self.phase = Phase::Settled { lag: Duration::ZERO, answers: 0 };
         }
     }
@@ -145,7 +148,7 @@ fn to_prove(samples: &mut [Duration], period: Duration) -> Phase {
     let (least, usual) = (samples[0], samples[samples.len() / 2]);
     let lag = least.saturating_sub(usual.saturating_sub(least) * 3 / 4);
     if lag > period.mul_f64(WORTH_PROVING) {
-        Phase::Proving { lag, shown: Vec::new() }
+        Phase::Proving { lag, agreements: Vec::new() }
     } else {
         Phase::Settled { lag: Duration::ZERO, answers: 0 }
     }
@@ -177,15 +180,15 @@ mod tests {
     #[test]
     fn a_lag_is_less_than_the_least_round_trip_and_needs_a_proof() {
         let lag = measured();
-        assert_eq!((lag.least(), lag.unproved()), (millis(28), true));
-        assert_eq!((proved().least(), proved().unproved()), (millis(28), false));
+        assert_eq!((lag.least(), lag.is_being_proved()), (millis(28), true));
+        assert_eq!((proved().least(), proved().is_being_proved()), (millis(28), false));
     }
 
     #[test]
-    fn only_who_goes_as_early_as_the_lag_says_proves_it() {
+    fn only_a_request_as_early_as_the_lag_allows_proves_it() {
         let mut lag = measured();
         (0..PROOFS * 2 - 1).for_each(|_| lag.agreed(millis(25)));
-        assert!(lag.unproved());
+        assert!(lag.is_being_proved());
     }
 
     #[test]
@@ -193,14 +196,14 @@ mod tests {
         let mut lag = measured();
         let shown = [millis(5), millis(25)];
         (0..PROOFS).for_each(|_| shown.iter().for_each(|early| lag.agreed(*early)));
-        assert_eq!((lag.least(), lag.unproved()), (millis(25), false));
+        assert_eq!((lag.least(), lag.is_being_proved()), (millis(25), false));
     }
 
     #[test]
     fn one_answer_disproves_it() {
         for mut lag in [measured(), proved()] {
             lag.disproved();
-            assert_eq!((lag.least(), lag.unproved()), (Duration::ZERO, false));
+            assert_eq!((lag.least(), lag.is_being_proved()), (Duration::ZERO, false));
         }
     }
 
@@ -217,18 +220,18 @@ mod tests {
     fn what_gains_nothing_is_not_proved() {
         let mut lag = Lag::unknown();
         (0..SAMPLES).for_each(|_| lag.measured(millis(4), SECOND));
-        assert!(!lag.unproved());
+        assert!(!lag.is_being_proved());
     }
 
     #[test]
-    fn it_is_learned_anew_unless_somebody_was_refused() {
+    fn it_is_measured_again_unless_a_request_was_refused() {
         let mut lag = proved();
         (0..ANSWERS_SETTLED).for_each(|_| lag.measured(millis(100), SECOND));
         assert_eq!(lag.least(), Duration::ZERO);
         (0..SAMPLES).for_each(|_| lag.measured(millis(100), SECOND));
-        assert_eq!((lag.least(), lag.unproved()), (millis(100), true));
+        assert_eq!((lag.least(), lag.is_being_proved()), (millis(100), true));
         lag.refused();
         (0..ANSWERS_SETTLED * 2).for_each(|_| lag.measured(millis(100), SECOND));
-        assert_eq!((lag.least(), lag.unproved()), (Duration::ZERO, false));
+        assert_eq!((lag.least(), lag.is_being_proved()), (Duration::ZERO, false));
     }
 }

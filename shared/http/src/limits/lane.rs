@@ -43,13 +43,13 @@ const FIRST_PROOFS: u32 = 8;
 const NEXT_PROOFS: u32 = 100;
 
 /// A hit that is gone is a proof only if it should have left no longer ago than this fraction of the period.
-const RECENTLY: u32 = 10;
+const RECENT_FRACTION: u32 = 10;
 
 /// A request that no caller waits for any more may still be in flight, and be counted this much later.
-const ON_ITS_WAY: Duration = Duration::from_secs(1);
+const LONGEST_TRANSIT: Duration = Duration::from_secs(1);
 
 /// How much a number of seconds in a header may be rounded down.
-const ROUNDED: Duration = Duration::from_secs(1);
+const ROUNDING: Duration = Duration::from_secs(1);
 
 /// The most hits of other programs that are recorded after one answer: more than any limit seen so far permits, and few
 /// enough to store, whatever an upstream says.
@@ -58,10 +58,10 @@ const MOST_OTHERS: usize = 10_000;
 /// However long the announced limits keep a lane closed, one request is sent after this long, and its answer brings the
 /// current limits. No answer therefore closes a lane for longer, and a limit stricter than this still receives one
 /// request an hour.
-pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(60 * 60);
+pub(super) const LONGEST_CLOSURE: Duration = Duration::from_secs(60 * 60);
 
 /// The wait after a refusal without a `Retry-After`, if the limit states no restriction: enough for limits in seconds.
-const UNSAID_WAIT: Duration = Duration::from_secs(5);
+const DEFAULT_REFUSAL_WAIT: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Debug)]
 pub(super) struct Lane {
@@ -126,7 +126,8 @@ impl Lane {
         for window in self.windows() {
             opens_at = opens_at.max(self.window_opens_at(window)?);
         }
-        let look_again = self.hits.back().and_then(|last| last.answered).map(|answered| after(answered, LOOK_AGAIN));
+        let look_again =
+            self.hits.back().and_then(|last| last.answered).map(|answered| after(answered, LONGEST_CLOSURE));
         Some(look_again.map_or(opens_at, |look_again| opens_at.min(look_again)).max(self.closed_until))
     }
 
@@ -135,9 +136,9 @@ impl Lane {
     pub(super) fn set_back_to(&mut self, now: Timestamp) {
         for hit in self.hits.iter_mut().rev().take_while(|hit| hit.sent > now || hit.answered > Some(now)) {
             hit.sent = hit.sent.min(now);
-            hit.answered = hit.answered.map(|answered| answered.min(after(now, ON_ITS_WAY)));
+            hit.answered = hit.answered.map(|answered| answered.min(after(now, LONGEST_TRANSIT)));
         }
-        self.closed_until = self.closed_until.min(after(now, LONGEST_RETRY_AFTER + ROUNDED));
+        self.closed_until = self.closed_until.min(after(now, LONGEST_RETRY_AFTER + ROUNDING));
     }
 
     /// Returns the earliest time of the next request while no limit is known: `interval` after the last answer. `None`
@@ -155,7 +156,7 @@ impl Lane {
     }
 
     /// Adds a request that is sent now, or that was sent in another lane.
-    pub(super) fn adopt(&mut self, hit: Hit) {
+    pub(super) fn add(&mut self, hit: Hit) {
         self.forget(hit.sent);
         let place = self.hits.partition_point(|other| other.sent <= hit.sent);
         self.hits.insert(place, hit);
@@ -169,8 +170,8 @@ impl Lane {
     }
 
     /// Records that it will never be known when, or whether, `hit` was counted.
-    pub(super) fn lost(&mut self, hit: Hit, now: Timestamp) {
-        self.end(hit, after(now, ON_ITS_WAY));
+    pub(super) fn abandon(&mut self, hit: Hit, now: Timestamp) {
+        self.end(hit, after(now, LONGEST_TRANSIT));
     }
 
     /// Applies the answer to `hit`.
@@ -178,7 +179,7 @@ impl Lane {
         self.end(hit, now);
         self.learn(limits);
         self.measure(hit, now);
-        let surprised = self.compare(hit, now, limits);
+        let surprised = self.compare_counts(hit, now, limits);
         let refused = status == StatusCode::TOO_MANY_REQUESTS;
         // What was counted before our first request is no surprise.
         if refused || (surprised && self.answers > 0) {
@@ -212,9 +213,9 @@ impl Lane {
         }
         self.rules.clone_from(&memory.rules);
         for hit in news {
-            self.adopt(Hit { answered: hit.answered.or(Some(now)), ..hit });
+            self.add(Hit { answered: hit.answered.or(Some(now)), ..hit });
         }
-        self.adopt(Hit::until(now));
+        self.add(Hit::until(now));
         self.set_back_to(now);
     }
 
@@ -228,14 +229,14 @@ impl Lane {
 
     fn window_opens_at(&self, window: &RateWindow) -> Option<Timestamp> {
         let max_hits = window.max_hits as usize;
-        let proving = self.lag.unproved();
+        let proving = self.lag.is_being_proved();
         // Without a proof the last hit is safe only at the full period.
         let lag = if proving { Duration::ZERO } else { self.lag.least() };
-        let full = self.latest(max_hits).map_or(Some(Timestamp::MIN), |hit| self.leaves_at(hit, window, lag))?;
+        let full = self.nth_latest(max_hits).map_or(Some(Timestamp::MIN), |hit| self.leaves_at(hit, window, lag))?;
         if max_hits == 1 {
             return Some(full);
         }
-        let spared = match self.latest(max_hits - 1) {
+        let spared = match self.nth_latest(max_hits - 1) {
             Some(hit) if self.wary > 0 => self.leaves_at(hit, window, Duration::ZERO),
             Some(hit) if self.headroom == Headroom::Always => Some(after(hit.sent, window.period)),
             Some(hit) if proving => self.leaves_at(hit, window, self.lag.least()),
@@ -245,7 +246,7 @@ impl Lane {
     }
 
     /// Returns the `count`-th most recent hit.
-    fn latest(&self, count: usize) -> Option<&Hit> {
+    fn nth_latest(&self, count: usize) -> Option<&Hit> {
         self.hits.len().checked_sub(count).and_then(|place| self.hits.get(place))
     }
 
@@ -284,7 +285,7 @@ impl Lane {
     }
 
     /// Compares what the upstream has counted with what was sent. Returns whether it was more.
-    fn compare(&mut self, hit: Hit, now: Timestamp, limits: &AnnouncedLimits) -> bool {
+    fn compare_counts(&mut self, hit: Hit, now: Timestamp, limits: &AnnouncedLimits) -> bool {
         let mut others = 0;
         let mut proved = false;
         for window in limits.rules.iter().flat_map(|rule| &rule.windows) {
@@ -298,11 +299,11 @@ impl Lane {
                 self.lag.disproved();
             } else if let Some(gone) = self.last_gone(hit, window) {
                 let gone_for = between(gone, hit.sent);
-                proved |= gone_for <= window.period / RECENTLY;
+                proved |= gone_for <= window.period / RECENT_FRACTION;
                 self.lag.agreed(self.lag.least().saturating_sub(gone_for));
             }
         }
-        (0..others.min(MOST_OTHERS)).for_each(|_| self.adopt(Hit::until(now)));
+        (0..others.min(MOST_OTHERS)).for_each(|_| self.add(Hit::until(now)));
         self.wary = self.wary.saturating_sub(u32::from(proved && others == 0));
         others > 0
     }
@@ -323,11 +324,15 @@ impl Lane {
 
     fn close(&mut self, now: Timestamp, refused: bool, limits: &AnnouncedLimits) {
         let states = limits.rules.iter().flat_map(|rule| &rule.windows).filter_map(|window| window.state);
-        let restricted = states.map(|state| state.restricted_for.min(LOOK_AGAIN)).max().filter(|wait| !wait.is_zero());
-        let asked = limits.retry_after.max(restricted).map(|wait| wait.saturating_add(ROUNDED));
-        let unsaid =
-            || self.windows().map(|window| window.restriction.min(LOOK_AGAIN)).fold(UNSAID_WAIT, Duration::max);
-        let wait = if refused { asked.unwrap_or_else(unsaid) } else { restricted.unwrap_or_default() };
+        let restricted =
+            states.map(|state| state.restricted_for.min(LONGEST_CLOSURE)).max().filter(|wait| !wait.is_zero());
+        let asked = limits.retry_after.max(restricted).map(|wait| wait.saturating_add(ROUNDING));
+        let default_wait = || {
+            self.windows()
+                .map(|window| window.restriction.min(LONGEST_CLOSURE))
+                .fold(DEFAULT_REFUSAL_WAIT, Duration::max)
+        };
+        let wait = if refused { asked.unwrap_or_else(default_wait) } else { restricted.unwrap_or_default() };
         if !wait.is_zero() {
             self.closed_until = self.closed_until.max(after(now, wait));
         }

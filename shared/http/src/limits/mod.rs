@@ -27,5 +27,5 @@ mod pacer;
 pub use budget::{LimitCounts, LimitOptions, StoredPace};
 pub use headers::{AnnouncedLimits, RateHeaderError, RateRule, RateWindow, WindowState};
 pub use lane::Headroom;
-pub(crate) use pacer::Flight;
+pub(crate) use pacer::InFlightRequest;
 pub use pacer::Pacer;

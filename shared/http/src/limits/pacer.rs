@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use stint_core::clock::{Clock, between};
 
 use super::budget::{Budget, LimitCounts, LimitOptions, StoredPace};
-use super::halt::Halt;
+use super::halt::StopReason;
 use super::headers::AnnouncedLimits;
 use super::lane::Hit;
 use crate::error::HttpError;
@@ -18,7 +18,7 @@ use crate::redact::host;
 
 /// How long an endpoint that has not answered yet, and is waiting itself, may block the endpoints that it may share a
 /// budget with.
-const LONGEST_HOLD: Duration = Duration::from_secs(5);
+const LONGEST_LANE_BLOCK: Duration = Duration::from_secs(5);
 
 /// Sends requests at the pace that earlier answers permit, one at a time among those that count together.
 ///
@@ -69,7 +69,7 @@ impl Pacer {
 
     /// Completes when a request to `uri` may be sent, which must then happen at once. Nothing else of its lane is sent
     /// while the flight lasts. Fails if its lane sends no more requests.
-    pub(crate) async fn turn(&self, uri: &Uri) -> Result<Flight, HttpError> {
+    pub(crate) async fn turn(&self, uri: &Uri) -> Result<InFlightRequest, HttpError> {
         let endpoint = endpoint(uri);
         let asked = self.clock.now();
         loop {
@@ -82,13 +82,13 @@ impl Pacer {
             if self.lanes(&endpoint) != (lane.clone(), lanes) {
                 continue;
             }
-            match self.depart(uri, &lane, asked)? {
+            match self.try_send(uri, &lane, asked)? {
                 Ok(hit) => {
                     let (clock, budget) = (Arc::clone(&self.clock), Arc::clone(&self.budget));
-                    return Ok(Flight { clock, budget, endpoint, lane, hit: Some(hit), _turns: turns });
+                    return Ok(InFlightRequest { clock, budget, endpoint, lane, hit: Some(hit), _turns: turns });
                 }
                 Err(opens_at) => {
-                    if turns.len() > 1 && between(self.clock.now(), opens_at) > LONGEST_HOLD {
+                    if turns.len() > 1 && between(self.clock.now(), opens_at) > LONGEST_LANE_BLOCK {
                         turns.clear();
                     }
                     // Checked again afterwards: a memory that is restored meanwhile may know more.
@@ -106,9 +106,9 @@ impl Pacer {
     }
 
     /// Returns the hit if the lane is open, and otherwise the time at which it opens.
-    fn depart(&self, uri: &Uri, lane: &str, asked: Timestamp) -> Result<Result<Hit, Timestamp>, HttpError> {
+    fn try_send(&self, uri: &Uri, lane: &str, asked: Timestamp) -> Result<Result<Hit, Timestamp>, HttpError> {
         let mut budget = lock(&self.budget);
-        if let Some(Halt { client_errors, status, endpoint }) = budget.halt(lane).cloned() {
+        if let Some(StopReason { client_errors, status, endpoint }) = budget.halt(lane).cloned() {
             return Err(HttpError::StoppedForClientErrors { host: host(uri), client_errors, status, endpoint });
         }
         let now = self.clock.now();
@@ -116,7 +116,7 @@ impl Pacer {
         // There is one flight per lane, so nothing of this lane is in flight.
         let opens_at = budget.opens_at(lane).unwrap_or(now);
         if opens_at > now {
-            budget.report_silence(lane, now);
+            budget.report_missing_limits(lane, now);
             return Ok(Err(opens_at));
         }
         let waited = between(asked, now);
@@ -132,7 +132,7 @@ impl Pacer {
 }
 
 /// A request in flight. If it is dropped without a report, it is assumed to be counted a little later than now.
-pub(crate) struct Flight {
+pub(crate) struct InFlightRequest {
     clock: Arc<dyn Clock>,
     budget: Arc<Mutex<Budget>>,
     endpoint: String,
@@ -142,7 +142,7 @@ pub(crate) struct Flight {
     _turns: Vec<OwnedMutexGuard<()>>,
 }
 
-impl Flight {
+impl InFlightRequest {
     /// Records that the head of the answer has arrived.
     pub(crate) fn answered(mut self, status: StatusCode, headers: &HeaderMap) {
         let now = self.clock.now();
@@ -153,17 +153,17 @@ impl Flight {
     }
 
     /// Records that the upstream cannot have seen the request.
-    pub(crate) fn unseen(mut self) {
+    pub(crate) fn not_sent(mut self) {
         if let Some(hit) = self.hit.take() {
             lock(&self.budget).lane(&self.lane).remove(hit);
         }
     }
 }
 
-impl Drop for Flight {
+impl Drop for InFlightRequest {
     fn drop(&mut self) {
         if let Some(hit) = self.hit.take() {
-            lock(&self.budget).lane(&self.lane).lost(hit, self.clock.now());
+            lock(&self.budget).lane(&self.lane).abandon(hit, self.clock.now());
         }
     }
 }

@@ -12,7 +12,7 @@ use stint_http::{Breaker, Client, HttpError, MemoryBreakers, RetryPolicy, TokenS
 
 use crate::breaking_store::{Behaviour, Store};
 use crate::log::logged;
-use crate::scripted::{HOST, World, answer, ok, request, timed_out, token, unreachable};
+use crate::scripted::{HOST, HttpWorld, answer, ok, request, timed_out, token, unreachable};
 
 pub(crate) const SETTINGS: CircuitSettings = CircuitSettings::for_calls_of(Duration::from_secs(30));
 
@@ -35,7 +35,7 @@ mod memory {
     stint_testkit::breakers_suite!(futures::executor::block_on, async { Memory(Arc::default()) });
 }
 
-pub(crate) fn breaker(world: &World, store: &Arc<Store>) -> Arc<Breaker> {
+pub(crate) fn breaker(world: &HttpWorld, store: &Arc<Store>) -> Arc<Breaker> {
     Arc::new(Breaker::new("api", Arc::<Store>::clone(store), Arc::new(world.clock.clone()), SETTINGS))
 }
 
@@ -65,7 +65,7 @@ pub(crate) async fn until_due(clock: &impl Clock, breaker: &Breaker) -> Timestam
 
 #[test]
 fn good_calls_ask_the_store_nothing() {
-    let world = World::new([]);
+    let world = HttpWorld::new([]);
     let store = Arc::<Store>::default();
     let breaker = breaker(&world, &store);
     let clock = world.clock.clone();
@@ -86,7 +86,7 @@ fn good_calls_ask_the_store_nothing() {
 
 #[test]
 fn failures_of_all_processes_are_in_one_row_and_one_probes_for_all() {
-    let world = World::new([]);
+    let world = HttpWorld::new([]);
     let store = Arc::<Store>::default();
     let processes: Vec<Arc<Breaker>> = (0..SETTINGS.failures).map(|_| breaker(&world, &store)).collect();
     let clock = world.clock.clone();
@@ -114,7 +114,7 @@ fn failures_of_all_processes_are_in_one_row_and_one_probes_for_all() {
 
 #[test]
 fn it_says_once_that_it_opens_and_once_that_it_closes() {
-    let world = World::new([]);
+    let world = HttpWorld::new([]);
     let store = Arc::<Store>::default();
     let breaker = breaker(&world, &store);
     let clock = world.clock.clone();
@@ -132,12 +132,12 @@ fn it_says_once_that_it_opens_and_once_that_it_closes() {
     let lines: Vec<&str> = log.lines().filter(|line| line.contains("WARN") || line.contains("ERROR")).collect();
     assert_eq!(lines.len(), 2, "{log}");
     assert!(lines[0].contains("api is down") && lines[0].contains("status 502"), "{log}");
-    assert!(lines[1].contains("api is back after"), "{log}");
+    assert!(lines[1].contains("api works again after"), "{log}");
 }
 
 #[test]
-fn a_store_that_is_away_stops_nobody_and_learns_of_it_later() {
-    let world = World::new([]);
+fn an_unavailable_store_stops_no_call_and_is_written_later() {
+    let world = HttpWorld::new([]);
     let store = Arc::<Store>::default();
     let (mine, others) = (breaker(&world, &store), breaker(&world, &store));
     let clock = world.clock.clone();
@@ -146,7 +146,7 @@ fn a_store_that_is_away_stops_nobody_and_learns_of_it_later() {
         assert!(call(&mine, Intent::Work, &Health::Served).await);
         open(&mine).await;
         store.behave(Behaviour::Well);
-        assert!(call(&others, Intent::Work, &Health::Served).await, "nobody could tell the others");
+        assert!(call(&others, Intent::Work, &Health::Served).await, "the store was unavailable");
         until_due(&clock, &mine).await;
     });
 }
@@ -158,7 +158,7 @@ pub(crate) fn with(pass: Pass, mut request: http::Request<Bytes>) -> http::Reque
 }
 
 /// Returns a client behind a breaker, and that breaker.
-pub(crate) fn guarded(world: &World) -> (Client, Arc<Breaker>) {
+pub(crate) fn guarded(world: &HttpWorld) -> (Client, Arc<Breaker>) {
     let breaker = breaker(world, &Arc::default());
     let client = world.client.clone().guarded(breaker.clone());
     (client, breaker)
@@ -166,7 +166,7 @@ pub(crate) fn guarded(world: &World) -> (Client, Arc<Breaker>) {
 
 #[test]
 fn while_it_is_open_no_request_leaves() {
-    let world = World::new([ok("never")]);
+    let world = HttpWorld::new([ok("never")]);
     let (client, breaker) = guarded(&world);
     let error = world.run(async move {
         open(&breaker).await;
@@ -178,8 +178,8 @@ fn while_it_is_open_no_request_leaves() {
 }
 
 #[test]
-fn who_waits_at_the_gate_when_it_opens_does_not_leave_any_more() {
-    let world = World::slow([ok("first"), ok("never")], Duration::ZERO, Duration::from_secs(10));
+fn a_request_waiting_at_the_gate_is_not_sent_after_the_breaker_opens() {
+    let world = HttpWorld::slow([ok("first"), ok("never")], Duration::ZERO, Duration::from_secs(10));
     let (client, breaker) = guarded(&world);
     let error = world.run(async move {
         client.send(request("/x"), &RetryPolicy::PAGE).await.expect("answer");
@@ -192,7 +192,7 @@ fn who_waits_at_the_gate_when_it_opens_does_not_leave_any_more() {
 
 #[test]
 fn queries_that_cannot_reach_it_open_it_before_each_of_them_is_repeated_to_its_end() {
-    let world = World::new((0..20).map(|_| unreachable()));
+    let world = HttpWorld::new((0..20).map(|_| unreachable()));
     let (client, breaker) = guarded(&world);
     world.run(async move {
         let query = || async {
@@ -210,7 +210,7 @@ fn queries_that_cannot_reach_it_open_it_before_each_of_them_is_repeated_to_its_e
 #[test]
 fn a_probe_is_one_request_whatever_its_policy_repeats() {
     for outcome in [unreachable(), timed_out(), answer(502, &[], ""), answer(429, &[("retry-after", "5")], "")] {
-        let world = World::new([outcome]);
+        let world = HttpWorld::new([outcome]);
         let (client, breaker) = guarded(&world);
         let clock = world.clock.clone();
         world.run(async move {
@@ -228,7 +228,7 @@ fn a_probe_is_one_request_whatever_its_policy_repeats() {
 #[test]
 fn a_probe_that_is_not_accepted_renews_its_token_for_the_next_one() {
     let refused = || answer(401, &[], r#"{"error":"Unauthenticated."}"#);
-    let world = World::new([token("one"), refused(), token("two"), refused()]);
+    let world = HttpWorld::new([token("one"), refused(), token("two"), refused()]);
     let (client, breaker) = guarded(&world);
     let clock = world.clock.clone();
     world.run(async move {
@@ -250,7 +250,7 @@ fn a_probe_that_is_not_accepted_renews_its_token_for_the_next_one() {
 
 #[test]
 fn waits_differ_from_process_to_process() {
-    let world = World::new([]);
+    let world = HttpWorld::new([]);
     let delays = world.run({
         let clock = world.clock.clone();
         async move {

@@ -12,7 +12,7 @@ use stint_core::ports::{Breakers, PortError, PortResult};
 use stint_http::MemoryBreakers;
 
 use crate::breaker::{SETTINGS, breaker, call, failed, open, until_due};
-use crate::scripted::World;
+use crate::scripted::HttpWorld;
 
 /// Longer than a copy of the record is used.
 const STALE: Duration = Duration::from_secs(6);
@@ -88,7 +88,7 @@ impl Breakers for Store {
 
 #[test]
 fn the_record_of_a_store_that_was_made_anew_counts() {
-    let world = World::new([]);
+    let world = HttpWorld::new([]);
     let store = Arc::<Store>::default();
     let (mine, others) = (breaker(&world, &store), breaker(&world, &store));
     let clock = world.clock.clone();
@@ -117,7 +117,7 @@ fn failures(circuit: &Circuit) -> Option<u64> {
 
 #[test]
 fn what_a_store_failed_to_keep_is_kept_when_it_is_back() {
-    let world = World::new([]);
+    let world = HttpWorld::new([]);
     let store = Arc::<Store>::default();
     let (mine, others) = (breaker(&world, &store), breaker(&world, &store));
     let clock = world.clock.clone();
@@ -137,7 +137,7 @@ fn what_a_store_failed_to_keep_is_kept_when_it_is_back() {
 
 #[test]
 fn what_others_have_kept_meanwhile_is_not_undone() {
-    let world = World::new([]);
+    let world = HttpWorld::new([]);
     let store = Arc::<Store>::default();
     let (mine, others) = (breaker(&world, &store), breaker(&world, &store));
     let clock = world.clock.clone();
@@ -156,8 +156,8 @@ fn what_others_have_kept_meanwhile_is_not_undone() {
 }
 
 #[test]
-fn a_right_that_the_store_does_not_keep_is_none() {
-    let world = World::new([]);
+fn a_right_that_is_not_stored_is_invalid() {
+    let world = HttpWorld::new([]);
     let store = Arc::<Store>::default();
     let breaker = breaker(&world, &store);
     let clock = world.clock.clone();
@@ -176,7 +176,7 @@ fn a_right_that_the_store_does_not_keep_is_none() {
 
 #[test]
 fn calls_that_fail_when_it_is_open_ask_the_store_nothing() {
-    let world = World::new([]);
+    let world = HttpWorld::new([]);
     let store = Arc::<Store>::default();
     let breaker = breaker(&world, &store);
     world.run(async move {
@@ -193,7 +193,7 @@ fn calls_that_fail_when_it_is_open_ask_the_store_nothing() {
 
 #[test]
 fn callers_that_find_the_copy_too_old_read_it_once() {
-    let world = World::new([]);
+    let world = HttpWorld::new([]);
     let store = Arc::<Store>::default();
     let breaker = breaker(&world, &store);
     let clock = world.clock.clone();

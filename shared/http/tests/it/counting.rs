@@ -54,9 +54,9 @@ pub(crate) struct Upstream {
 }
 
 /// A clock that wakes late by a fixed duration.
-struct Late(ManualClock, Duration);
+struct LateClock(ManualClock, Duration);
 
-impl Clock for Late {
+impl Clock for LateClock {
     fn now(&self) -> Timestamp {
         self.0.now()
     }
@@ -79,7 +79,7 @@ impl Upstream {
 
     /// Returns a client whose clock wakes it a little late each time, as every real clock does.
     pub(crate) fn late_client(self: &Arc<Upstream>, late: Duration, options: LimitOptions) -> Client {
-        Client::with_limits(Arc::<Upstream>::clone(self), Arc::new(Late(self.clock.clone(), late)), options)
+        Client::with_limits(Arc::<Upstream>::clone(self), Arc::new(LateClock(self.clock.clone(), late)), options)
     }
 
     /// Sends `count` requests, each as soon as permitted. Returns the time from the first to the last.
@@ -175,7 +175,7 @@ pub(crate) fn request(path: &str) -> http::Request<Bytes> {
 }
 
 /// Returns a pseudo-random number below `bound` that is the same on every run.
-pub(crate) fn drawn(number: u64, salt: u64, bound: u64) -> u64 {
+pub(crate) fn pseudo_random(number: u64, salt: u64, bound: u64) -> u64 {
     let mut state = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ salt.wrapping_mul(0xbf58_476d_1ce4_e5b9);
     state = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     state = (state ^ (state >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use stint_core::clock::{Clock, between};
 use stint_http::LimitOptions;
 
-use crate::counting::{Counting, Upstream, drawn, kept};
+use crate::counting::{Counting, Upstream, kept, pseudo_random};
 use crate::scripted::start;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -64,7 +64,8 @@ fn one_hour_of_right_headers_always_restores_a_pace() {
         let client = upstream.client(LimitOptions::default());
         upstream.send(&client, 12);
         for answer in 0..6_u64 {
-            let number = |place: u64| NUMBERS[drawn(seed * 64 + answer * 8 + place, 1, NUMBERS.len() as u64) as usize];
+            let number =
+                |place: u64| NUMBERS[pseudo_random(seed * 64 + answer * 8 + place, 1, NUMBERS.len() as u64) as usize];
             let period = number(1);
             let limit = format!("{}:{period}:{}", number(0), number(2));
             let state = format!("{}:{period}:{}", number(3), if number(4) > "3" { number(5) } else { "0" });
@@ -81,7 +82,7 @@ fn one_hour_of_right_headers_always_restores_a_pace() {
 }
 
 #[test]
-fn a_clock_that_is_set_keeps_nobody_waiting_for_longer_than_the_limit() {
+fn a_clock_that_is_set_delays_no_request_beyond_the_limit() {
     for seconds in [30, -30, 90, -90, 7_200, -7_200, 259_200, -259_200] {
         for restarts in [false, true] {
             let upstream = Upstream::new(&[(10, 5, 60)], tenth, Counting::Sliding);

@@ -61,13 +61,13 @@ fn several_rules_and_windows_keep_their_order_and_their_states() {
 #[test]
 fn what_is_wrong_is_named_and_the_rest_is_read() {
     let cases = [
-        ("lots", "x-rate-limit-ip: max_hits is no number that fits"),
+        ("lots", "x-rate-limit-ip: max_hits is not a valid number"),
         ("2:1", "x-rate-limit-ip: restriction is missing"),
-        ("2:1:60:4", "x-rate-limit-ip: restriction is followed by something"),
-        ("2:-1:60", "x-rate-limit-ip: period is no number that fits"),
-        ("+2:1:60", "x-rate-limit-ip: max_hits is no number that fits"),
-        ("99999999999:1:60", "x-rate-limit-ip: max_hits is no number that fits"),
-        ("2:1:60,", "x-rate-limit-ip: max_hits is no number that fits"),
+        ("2:1:60:4", "x-rate-limit-ip: restriction is followed by more text"),
+        ("2:-1:60", "x-rate-limit-ip: period is not a valid number"),
+        ("+2:1:60", "x-rate-limit-ip: max_hits is not a valid number"),
+        ("99999999999:1:60", "x-rate-limit-ip: max_hits is not a valid number"),
+        ("2:1:60,", "x-rate-limit-ip: max_hits is not a valid number"),
         ("0:1:60", "x-rate-limit-ip: max_hits is 0"),
         ("2:0:60", "x-rate-limit-ip: period is 0"),
         ("", "x-rate-limit-ip: value is missing, though the rules name it"),

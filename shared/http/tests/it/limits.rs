@@ -77,7 +77,7 @@ fn a_limit_that_changes_is_kept_to_from_the_next_request_on() {
 }
 
 #[test]
-fn somebody_else_at_the_address_is_made_room_for() {
+fn requests_of_another_program_are_taken_into_account() {
     let upstream = Upstream::new(&[(4, 10, 60)], instant, Counting::Sliding);
     let client = upstream.client(LimitOptions::default());
     upstream.send(&client, 1);
@@ -241,7 +241,7 @@ fn headers_that_cannot_be_read_are_reported_and_the_last_limits_stay() {
 }
 
 #[test]
-fn whoever_starts_again_remembers() {
+fn a_restarted_process_keeps_the_limits() {
     // The process ends at every request, either just before or just after it. Each new process knows only what the last
     // one has stored.
     let upstream = Upstream::new(&[(2, 1, 60), (30, 60, 600)], tenth, Counting::Sliding);

@@ -6,9 +6,9 @@ use http::{StatusCode, Uri};
 use secrecy::SecretString;
 use stint_http::{HttpError, RetryPolicy, StreamingResponse, TokenSource};
 
-use crate::scripted::{World, answer, broken, ok, request, token, too_many};
+use crate::scripted::{HttpWorld, answer, broken, ok, request, token, too_many};
 
-fn open(world: &World) -> Result<StreamingResponse, HttpError> {
+fn open(world: &HttpWorld) -> Result<StreamingResponse, HttpError> {
     let client = world.client.clone();
     world.run(async move { client.open(request("/x"), &RetryPolicy::PAGE).await })
 }
@@ -20,7 +20,7 @@ fn read(answer: StreamingResponse) -> bytes::Bytes {
 #[test]
 fn passing_faults_and_short_refusals_are_repeated() {
     let world =
-        World::new([broken(), answer(503, &[], "busy"), too_many("5"), answer(200, &[("x-next", "7")], "page")]);
+        HttpWorld::new([broken(), answer(503, &[], "busy"), too_many("5"), answer(200, &[("x-next", "7")], "page")]);
     let answer = open(&world).expect("an answer");
     assert_eq!(
         (answer.status, &answer.headers["x-next"], answer.host.as_str()),
@@ -32,7 +32,7 @@ fn passing_faults_and_short_refusals_are_repeated() {
 
 #[test]
 fn another_status_is_an_answer_and_quotes_its_body_as_an_error() {
-    let world = World::new([answer(404, &[], "not here"), answer(404, &[], "not here")]);
+    let world = HttpWorld::new([answer(404, &[], "not here"), answer(404, &[], "not here")]);
     assert_eq!(read(open(&world).expect("an answer")), "not here");
     let error = open(&world).and_then(StreamingResponse::success).expect_err("no success");
     assert_eq!(error.to_string(), "unexpected status 404 Not Found from upstream.example: not here");
@@ -41,7 +41,7 @@ fn another_status_is_an_answer_and_quotes_its_body_as_an_error() {
 #[test]
 fn a_challenge_is_one_whatever_its_status() {
     for status in [200, 403] {
-        let world = World::new([answer(status, &[("cf-mitigated", "challenge")], "")]);
+        let world = HttpWorld::new([answer(status, &[("cf-mitigated", "challenge")], "")]);
         assert!(matches!(open(&world).expect_err("a challenge"), HttpError::Challenged { .. }));
     }
 }
@@ -53,7 +53,7 @@ fn a_401_renews_the_token_once_and_then_it_stops() {
         (vec![token("a"), refused(), token("b"), ok("page")], true),
         (vec![token("a"), refused(), token("b"), refused()], false),
     ] {
-        let world = World::new(outcomes);
+        let world = HttpWorld::new(outcomes);
         let url = Uri::from_static("https://upstream.example/oauth/token");
         let tokens = Arc::new(TokenSource::new(world.client.clone(), url, "key-1", SecretString::from("hunter2")));
         let client = world.client.clone();

@@ -13,13 +13,13 @@ use stint_http::{Breaker, HttpError, LimitOptions, RetryPolicy, TokenError, Toke
 use crate::breaker::{SETTINGS, failed, guarded, open, until_due, with};
 use crate::breaking_store::Store;
 use crate::counting::{Counting, Upstream};
-use crate::scripted::{HOST, World, ok, request, run, token};
+use crate::scripted::{HOST, HttpWorld, ok, request, run, token};
 
 const TEN_SECONDS: Duration = Duration::from_secs(10);
 
 #[test]
 fn while_a_probe_is_under_way_no_other_request_leaves() {
-    let world = World::slow([ok("probe"), ok("never")], TEN_SECONDS, Duration::ZERO);
+    let world = HttpWorld::slow([ok("probe"), ok("never")], TEN_SECONDS, Duration::ZERO);
     let (client, breaker) = guarded(&world);
     let clock = world.clock.clone();
     world.run(async move {
@@ -40,7 +40,7 @@ fn while_a_probe_is_under_way_no_other_request_leaves() {
 
 #[test]
 fn a_half_open_breaker_lets_nothing_leave_that_was_let_in_before() {
-    let world = World::new([ok("trial")]);
+    let world = HttpWorld::new([ok("trial")]);
     let (client, breaker) = guarded(&world);
     let clock = world.clock.clone();
     world.run(async move {
@@ -57,7 +57,7 @@ fn a_half_open_breaker_lets_nothing_leave_that_was_let_in_before() {
 
 #[test]
 fn a_probe_whose_lease_has_ended_does_not_leave() {
-    let world = World::new([ok("never")]);
+    let world = HttpWorld::new([ok("never")]);
     let (client, breaker) = guarded(&world);
     let clock = world.clock.clone();
     world.run(async move {
@@ -73,7 +73,7 @@ fn a_probe_whose_lease_has_ended_does_not_leave() {
 
 #[test]
 fn a_probe_fetches_the_token_that_others_may_not_fetch() {
-    let world = World::slow([ok("before"), token("t"), ok("probe")], Duration::ZERO, TEN_SECONDS);
+    let world = HttpWorld::slow([ok("before"), token("t"), ok("probe")], Duration::ZERO, TEN_SECONDS);
     let (client, breaker) = guarded(&world);
     let clock = world.clock.clone();
     world.run(async move {

@@ -9,7 +9,7 @@ use http::Uri;
 use secrecy::SecretString;
 use stint_http::{Client, HttpError, RetryPolicy, TokenError, TokenSource, TransportError};
 
-use crate::scripted::{World, answer, broken, ok, timed_out, token, too_many, unreachable};
+use crate::scripted::{HttpWorld, answer, broken, ok, timed_out, token, too_many, unreachable};
 
 const SECRET: &str = "correct-horse";
 const TOKEN: &str = "battery.staple";
@@ -32,7 +32,7 @@ fn source(client: &Client) -> TokenSource {
 }
 
 fn fail(outcomes: Vec<Result<http::Response<Bytes>, TransportError>>) -> HttpError {
-    let world = World::new(outcomes);
+    let world = HttpWorld::new(outcomes);
     let client = world.client.clone();
     let outcome = world.run(async move {
         let tokens = source(&client);
@@ -80,7 +80,7 @@ fn refused_basic(echo: &str) -> Result<http::Response<Bytes>, TransportError> {
 #[test]
 fn answers_and_clients_print_without_headers_and_bodies() {
     let world =
-        World::slow([token(TOKEN), answer(200, &[("set-cookie", TOKEN)], TOKEN)], Duration::ZERO, Duration::ZERO);
+        HttpWorld::slow([token(TOKEN), answer(200, &[("set-cookie", TOKEN)], TOKEN)], Duration::ZERO, Duration::ZERO);
     let client = world.client.clone();
     world.run(async move {
         let tokens = Arc::new(source(&client));

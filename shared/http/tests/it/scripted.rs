@@ -29,7 +29,7 @@ pub(crate) struct Seen {
 }
 
 /// One upstream, its client, and their clock.
-pub(crate) struct World {
+pub(crate) struct HttpWorld {
     pub(crate) clock: ManualClock,
     pub(crate) client: Client,
     script: Arc<Script>,
@@ -43,18 +43,22 @@ struct Script {
     seen: Mutex<Vec<Seen>>,
 }
 
-impl World {
-    pub(crate) fn new(outcomes: impl IntoIterator<Item = Outcome>) -> World {
-        World::slow(outcomes, Duration::ZERO, Duration::ZERO)
+impl HttpWorld {
+    pub(crate) fn new(outcomes: impl IntoIterator<Item = Outcome>) -> HttpWorld {
+        HttpWorld::slow(outcomes, Duration::ZERO, Duration::ZERO)
     }
 
     /// Creates a world in which each answer takes `latency` and the client leaves `interval` between two requests.
-    pub(crate) fn slow(outcomes: impl IntoIterator<Item = Outcome>, latency: Duration, interval: Duration) -> World {
+    pub(crate) fn slow(
+        outcomes: impl IntoIterator<Item = Outcome>,
+        latency: Duration,
+        interval: Duration,
+    ) -> HttpWorld {
         let clock = ManualClock::new(start());
         let outcomes = Mutex::new(outcomes.into_iter().collect());
         let script = Arc::new(Script { clock: clock.clone(), latency, outcomes, seen: Mutex::default() });
         let client = Client::with_interval(Arc::<Script>::clone(&script), Arc::new(clock.clone()), interval);
-        World { clock, client, script }
+        HttpWorld { clock, client, script }
     }
 
     /// Runs `future` to completion; time jumps from one sleeper to the next.
@@ -87,7 +91,7 @@ pub(crate) fn run<T: 'static>(clock: &ManualClock, future: impl Future<Output = 
             handle.take();
             return output;
         }
-        let next = clock.next_deadline().expect("everybody waits, and nobody for the clock");
+        let next = clock.next_deadline().expect("a sleeping task");
         clock.advance_to(next);
     }
 }

@@ -124,7 +124,7 @@ async fn a_length_over_the_cap_is_the_end_of_the_body_and_not_of_the_answer() {
     let error = TransportError::TooLarge { host: address.to_string(), max_body: LIMITS.max_body };
     let mut body = answer.into_body();
     assert_eq!((body.next().await, body.next().await), (Some(Err(error)), None));
-    assert_eq!(noticed.await, Ok(()), "nobody waits for the rest");
+    assert_eq!(noticed.await, Ok(()), "the rest is abandoned");
 }
 
 #[tokio::test]

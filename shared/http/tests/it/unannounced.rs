@@ -78,7 +78,7 @@ fn a_limit_counts_as_soon_as_it_is_named() {
 }
 
 #[test]
-fn whoever_is_asked_seldom_or_for_the_first_time_is_asked_at_once() {
+fn a_rare_or_first_request_is_sent_at_once() {
     let upstream = upstream(&[]);
     let client = upstream.client(LimitOptions::default());
     for path in ["/token", "/pages", "/head"] {
@@ -107,7 +107,7 @@ fn it_is_said_once_and_only_of_an_endpoint_that_waits_for_it() {
     });
     let warnings: Vec<&str> = log.lines().filter(|line| line.contains("WARN")).collect();
     assert_eq!(warnings.len(), 1, "{log}");
-    for said in ["upstream.example/pages names no limits", "x-rate-limit-rules", "once in 1 s"] {
+    for said in ["upstream.example/pages names no limits", "x-rate-limit-rules", "one request is sent every 1 s"] {
         assert!(warnings[0].contains(said), "{said}: {log}");
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use stint_http::{Headroom, LimitOptions};
 
-use crate::counting::{Counting, Limit, Network, Upstream, drawn};
+use crate::counting::{Counting, Limit, Network, Upstream, pseudo_random};
 
 /// The number of requests in a run: enough to see a rare refusal, or to learn a network and use it.
 const MANY: u64 = 10_000;
@@ -19,25 +19,25 @@ fn micros(number: u64) -> Duration {
 
 /// 15 ms to the upstream and 15 ms back, and up to 5 ms more each way.
 fn near(number: u64) -> (Duration, Duration) {
-    (micros(15_000 + drawn(number, 1, 5_000)), micros(15_000 + drawn(number, 2, 5_000)))
+    (micros(15_000 + pseudo_random(number, 1, 5_000)), micros(15_000 + pseudo_random(number, 2, 5_000)))
 }
 
 /// 50 ms each way, and up to 10 ms more; one request in fifty takes up to a fifth of a second longer.
 fn far(number: u64) -> (Duration, Duration) {
-    let late = if drawn(number, 3, 50) == 0 { drawn(number, 4, 200_000) } else { 0 };
-    (micros(50_000 + drawn(number, 1, 10_000) + late), micros(50_000 + drawn(number, 2, 10_000)))
+    let late = if pseudo_random(number, 3, 50) == 0 { pseudo_random(number, 4, 200_000) } else { 0 };
+    (micros(50_000 + pseudo_random(number, 1, 10_000) + late), micros(50_000 + pseudo_random(number, 2, 10_000)))
 }
 
 /// 40 to 60 ms, counted at a random moment of the round trip: no network does that, but an upstream might.
 fn at_any_moment(number: u64) -> (Duration, Duration) {
-    let round_trip = 40_000 + drawn(number, 1, 20_000);
-    let out = drawn(number, 2, round_trip);
+    let round_trip = 40_000 + pseudo_random(number, 1, 20_000);
+    let out = pseudo_random(number, 2, round_trip);
     (micros(out), micros(round_trip - out))
 }
 
 /// Up to 100 ms before a request is counted, and almost none after.
 fn counted_late(number: u64) -> (Duration, Duration) {
-    (micros(drawn(number, 1, 100_000)), micros(200))
+    (micros(pseudo_random(number, 1, 100_000)), micros(200))
 }
 
 struct Outcome {

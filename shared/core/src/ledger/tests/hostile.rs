@@ -1,6 +1,6 @@
 //! Clocks that jump and answers that make no sense. Each costs readings, and has no effect beyond its window.
 
-use super::world::Dice;
+use super::world::TestRandom;
 use super::*;
 use crate::clock::between;
 use crate::ledger::{Doubt, ReadingClaim};
@@ -15,7 +15,7 @@ fn settings_of_a_minute() -> LedgerSettings {
 }
 
 /// A fleet whose clock jumps, and an upstream whose clock does not.
-struct Story {
+struct JumpingClockFixture {
     ledger: Ledger,
     /// Seconds that have passed since the start.
     passed: f64,
@@ -27,11 +27,11 @@ struct Story {
     claims: Vec<f64>,
 }
 
-impl Story {
-    fn new() -> Story {
+impl JumpingClockFixture {
+    fn new() -> JumpingClockFixture {
         let mut ledger = Ledger::new(settings_of_a_minute(), BTreeMap::new());
         ledger.configure(&[key("a")]);
-        Story { ledger, passed: 10.0 * DAY as f64, ahead: 0, spent: 0, window: 0, claims: Vec::new() }
+        JumpingClockFixture { ledger, passed: 10.0 * DAY as f64, ahead: 0, spent: 0, window: 0, claims: Vec::new() }
     }
 
     fn now(&self) -> Timestamp {
@@ -104,10 +104,10 @@ fn a_fleet_whose_clock_jumps_works_on_within_a_window_and_overspends_nothing() {
     for jump in JUMPS {
         for (back, calls) in [(None, 1), (None, 40), (Some(10), 1), (Some(10), 40), (Some(100), 40)] {
             for at in (0..60).step_by(4) {
-                let mut story = Story::new();
+                let mut story = JumpingClockFixture::new();
                 (0..120 + at).for_each(|_| _ = story.second(calls));
                 story.ahead += jump;
-                let works_on = |story: &mut Story| {
+                let works_on = |story: &mut JumpingClockFixture| {
                     let called = (0..65).filter(|_| story.second(calls)).count();
                     assert!(called > 0, "no call for a window after {jump} s at {at}, back after {back:?}");
                 };
@@ -180,7 +180,7 @@ fn a_counter_that_fell_is_believed_when_another_reading_agrees() {
 }
 
 #[test]
-fn one_answer_alone_calls_nothing_unpriceable() {
+fn a_single_answer_makes_no_ask_unpriceable() {
     let mut ledger = ledger(3_600, 0);
     let call = grant(&mut ledger, 10, START);
     ledger.settle(&call.hold, CallEnd::Answered(reading(3, 0, 3_600, START)), START);
@@ -202,7 +202,7 @@ fn one_answer_alone_calls_nothing_unpriceable() {
 }
 
 #[test]
-fn an_unread_key_that_is_too_small_is_said_after_a_second_reading() {
+fn an_unread_key_that_is_too_small_is_reported_after_a_second_reading() {
     let mut ledger = Ledger::new(settings(0), BTreeMap::new());
     ledger.configure(&[key("a")]);
     for _ in 0..2 {
@@ -214,7 +214,7 @@ fn an_unread_key_that_is_too_small_is_said_after_a_second_reading() {
 }
 
 #[test]
-fn a_reading_that_nobody_has_claimed_is_new_and_confirms_nothing() {
+fn an_unclaimed_reading_is_new_and_confirms_nothing() {
     let mut ledger = ledger(100, 0);
     let call = grant(&mut ledger, 10, at(3_500));
     ledger.settle(&call.hold, CallEnd::Unpriced, at(3_501));
@@ -246,8 +246,8 @@ fn a_refusal_rests_a_key_for_no_longer_than_a_window() {
 }
 
 /// Returns an answer that makes no sense, or now and then a correct one.
-fn nonsense(story: &Story, dice: &mut Dice) -> Reading {
-    let any = |dice: &mut Dice, values: &[u64]| values[dice.below(values.len() as u64) as usize];
+fn nonsense(story: &JumpingClockFixture, dice: &mut TestRandom) -> Reading {
+    let any = |dice: &mut TestRandom, values: &[u64]| values[dice.below(values.len() as u64) as usize];
     let truth = story.truth();
     Reading {
         limit: Points::whole(any(dice, &[0, 3, LIMIT, 1_000_000_000])),
@@ -258,7 +258,7 @@ fn nonsense(story: &Story, dice: &mut Dice) -> Reading {
 }
 
 /// Passes `seconds` with nonsense answers, calls and clock jumps.
-fn nonsense_for(story: &mut Story, dice: &mut Dice, seconds: u64) {
+fn nonsense_for(story: &mut JumpingClockFixture, dice: &mut TestRandom, seconds: u64) {
     for _ in 0..seconds * 10 {
         story.pass(0.1);
         if dice.below(200) == 0 {
@@ -286,7 +286,7 @@ fn nonsense_for(story: &mut Story, dice: &mut Dice, seconds: u64) {
 #[test]
 fn one_window_of_right_readings_always_restores_a_key() {
     for seed in 1..=200 {
-        let (mut story, mut dice) = (Story::new(), Dice(seed * 0x9E37_79B9));
+        let (mut story, mut dice) = (JumpingClockFixture::new(), TestRandom(seed * 0x9E37_79B9));
         nonsense_for(&mut story, &mut dice, 90);
         story.spent = dice.below(LIMIT);
         // A refusal ends after a window at the latest, and whatever is then in doubt is settled by a few readings.
@@ -302,9 +302,9 @@ fn one_window_of_right_readings_always_restores_a_key() {
 }
 
 #[test]
-fn no_answers_make_anybody_ask_without_end() {
+fn no_sequence_of_answers_causes_endless_readings() {
     for seed in 1..=100 {
-        let (mut story, mut dice) = (Story::new(), Dice(seed * 0x9E37_79B9));
+        let (mut story, mut dice) = (JumpingClockFixture::new(), TestRandom(seed * 0x9E37_79B9));
         // There are no calls: every request is a reading.
         let mut answer: Option<Reading> = None;
         for tenth in 0..6_000 {

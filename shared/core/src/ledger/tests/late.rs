@@ -43,7 +43,7 @@ fn a_caller_that_crashed_may_be_billed_too() {
 }
 
 #[test]
-fn a_late_answer_or_a_word_that_nothing_was_billed_ends_the_grace() {
+fn a_late_answer_or_a_settlement_as_not_billed_ends_the_grace() {
     let mut ledger = patient(100);
     let (answered, free) = (grant(&mut ledger, 40, START), grant(&mut ledger, 30, START));
     assert_eq!(status(&mut ledger, at(40)).lost, Points::whole(70));
@@ -64,14 +64,14 @@ fn losing_a_call_again_changes_nothing() {
 }
 
 #[test]
-fn whoever_waits_for_a_lost_call_is_woken_when_its_grace_ends() {
+fn a_caller_waiting_for_a_lost_call_is_woken_when_its_grace_ends() {
     let mut ledger = patient(100);
     let lost = grant(&mut ledger, 90, START);
     ledger.settle(&lost.hold, CallEnd::Lost, START);
     let Reservation::Refused { waits } = ledger.reserve(&ask(&[&[50]]), START) else { panic!("10 are free") };
     assert_eq!(waits[0].until, Some(at(90)));
     let now = status(&mut ledger, START);
-    assert!(!now.may_soon_grant(Points::whole(50), false), "nobody waits at the door for so long");
+    assert!(!now.may_soon_grant(Points::whole(50), false), "no caller waits that long");
     assert_eq!(now.grants_at(Points::whole(101)), at(3_601));
 }
 

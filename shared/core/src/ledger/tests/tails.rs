@@ -74,7 +74,7 @@ fn each_tail_policy_leaves_what_it_says() {
             Reservation::Granted(grant) => Some((grant.amount, grant.taken)),
             _ => None,
         };
-        assert!(grant.is_none() || left >= 5 || offered, "whoever plans must know of the tail");
+        assert!(grant.is_none() || left >= 5 || offered, "the plan must include the tail");
         grant
     };
     let one = |points| Some((Points::whole(points), vec![1, 0]));

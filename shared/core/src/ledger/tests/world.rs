@@ -16,9 +16,9 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 const LIMIT: u64 = 200_000_000;
 
 /// A deterministic pseudo-random sequence: xorshift64*, with the constants that Vigna gives.
-pub(super) struct Dice(pub(super) u64);
+pub(super) struct TestRandom(pub(super) u64);
 
-impl Dice {
+impl TestRandom {
     pub(super) fn below(&mut self, end: u64) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
@@ -70,8 +70,8 @@ struct Call {
     answer: Option<(Truth, Duration)>,
 }
 
-struct World {
-    dice: Dice,
+struct LedgerWorld {
+    dice: TestRandom,
     now: Timestamp,
     event: u64,
     settings: LedgerSettings,
@@ -93,16 +93,16 @@ struct World {
     priced: u32,
 }
 
-impl World {
-    fn new(seed: u64) -> World {
-        let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
+impl LedgerWorld {
+    fn new(seed: u64) -> LedgerWorld {
+        let mut dice = TestRandom(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
         let (guard, reserve) = (Points::whole(dice.below(2) * 10), Points::whole(dice.below(3) * 15));
         let grace = if (seed / 4).is_multiple_of(2) { CALL_TIMEOUT } else { Duration::ZERO };
         let settings = LedgerSettings { guard, reserve, grace, ..LedgerSettings::without_reserve(WINDOW) };
         let mut ledger = Ledger::new(settings, BTreeMap::new());
         ledger.configure(&[key("a")]);
         let phase = Duration::from_secs(dice.below(WINDOW.as_secs()));
-        World {
+        LedgerWorld {
             dice,
             now: START,
             event: 0,
@@ -172,7 +172,7 @@ impl World {
 
     fn reserve(&mut self) {
         let units =
-            |dice: &mut Dice| (0..=dice.below(3)).map(|_| Points::from_micros(dice.micros(40_000_000))).collect();
+            |dice: &mut TestRandom| (0..=dice.below(3)).map(|_| Points::from_micros(dice.micros(40_000_000))).collect();
         let messages = (0..=self.dice.below(2)).map(|_| units(&mut self.dice)).collect();
         let ask = Ask { messages, call_timeout: CALL_TIMEOUT, priority: self.dice.below(4) == 0 };
         let resets_in = between(self.now, self.ledger.status(self.now)[0].reset_at);
@@ -329,7 +329,7 @@ impl World {
 fn the_ledger_says_what_the_oracle_says_and_never_overspends() {
     let (mut granted, mut windows, mut priced, mut late) = (0, 0, 0, 0);
     for seed in 1..=200 {
-        let mut world = World::new(seed);
+        let mut world = LedgerWorld::new(seed);
         for _ in 0..1_000 {
             world.step();
         }

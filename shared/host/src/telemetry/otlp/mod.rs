@@ -29,13 +29,13 @@ use super::meter::Recorded;
 use super::spans::Span;
 
 /// The longest that an export may take. It delays a function's response.
-pub(super) const PATIENCE: Duration = Duration::from_secs(1);
+pub(super) const EXPORT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The pause after a failed export: a collector that is down costs its time-out once a minute, not at each invocation.
-const REST: Duration = Duration::from_secs(60);
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(60);
 
 /// The largest answer of a collector that is read.
-const LARGEST_ANSWER: usize = 64 * 1024;
+const MAX_RESPONSE_BYTES: usize = 64 * 1024;
 
 /// The connection to a collector.
 pub(super) struct Otlp {
@@ -67,11 +67,11 @@ impl Otlp {
     }
 
     /// Returns whether exports are paused after a failure.
-    pub(super) fn is_resting(&self) -> bool {
-        is_pending(from_millis(self.rests_until.load(Ordering::Relaxed)), REST, self.clock.now())
+    pub(super) fn is_paused(&self) -> bool {
+        is_pending(from_millis(self.rests_until.load(Ordering::Relaxed)), PAUSE_AFTER_FAILURE, self.clock.now())
     }
 
-    /// Exports both, or gives up after [`PATIENCE`]. A failure is logged, and has no other effect.
+    /// Exports both, or gives up after [`EXPORT_TIMEOUT`]. A failure is logged, and has no other effect.
     pub(super) async fn export(&self, recorded: &Recorded, spans: &[Span]) {
         let now = self.clock.now();
         let mut requests = Vec::new();
@@ -83,14 +83,14 @@ impl Otlp {
             requests.push(self.send(&self.endpoint.traces, traces::request(&self.resource, spans)));
         }
         let sent = Box::pin(join_all(requests));
-        let failure = match select(sent, self.clock.sleep(PATIENCE)).await {
+        let failure = match select(sent, self.clock.sleep(EXPORT_TIMEOUT)).await {
             Either::Left((sent, _)) => sent.into_iter().find_map(Result::err),
-            Either::Right(_) => Some(format!("no answer within {} s", PATIENCE.as_secs())),
+            Either::Right(_) => Some(format!("no answer within {} s", EXPORT_TIMEOUT.as_secs())),
         };
         if let Some(failure) = failure {
-            let (host, rest) = (self.endpoint.traces.host().unwrap_or_default(), REST.as_secs());
-            self.rests_until.store(to_millis(after(now, REST)), Ordering::Relaxed);
-            tracing::warn!(host, "OTEL_EXPORTER_OTLP_ENDPOINT: no telemetry for {rest} s: {failure}");
+            let (host, rest) = (self.endpoint.traces.host().unwrap_or_default(), PAUSE_AFTER_FAILURE.as_secs());
+            self.rests_until.store(to_millis(after(now, PAUSE_AFTER_FAILURE)), Ordering::Relaxed);
+            tracing::warn!(host, "OTEL_EXPORTER_OTLP_ENDPOINT: telemetry exports are paused for {rest} s: {failure}");
         }
     }
 
@@ -100,10 +100,10 @@ impl Otlp {
         *request.uri_mut() = uri.clone();
         *request.headers_mut() = self.endpoint.headers.clone();
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let limits = RequestLimits { timeout: PATIENCE, max_body: LARGEST_ANSWER };
+        let limits = RequestLimits { timeout: EXPORT_TIMEOUT, max_body: MAX_RESPONSE_BYTES };
         let answer = self.transport.send(request, limits).await.map_err(|error| error.to_string())?;
         // The collector's answer is left out: it may repeat a header.
-        if answer.status().is_success() { Ok(()) } else { Err(format!("it answered {}", answer.status())) }
+        if answer.status().is_success() { Ok(()) } else { Err(format!("status {}", answer.status())) }
     }
 }
 

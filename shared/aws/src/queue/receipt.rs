@@ -8,7 +8,7 @@ use stint_core::ports::Receipt;
 /// A received message. SQS has no call that moves a message to the dead letters, so a caller that rejects a message
 /// must send it there, and needs its content. The receipt carries it, because an invocation keeps nothing else.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Loan {
+pub(super) struct ReceivedMessage {
     /// SQS's own receipt handle.
     pub(super) handle: String,
     pub(super) message_id: String,
@@ -16,13 +16,13 @@ pub(super) struct Loan {
     pub(super) body: String,
 }
 
-impl Loan {
+impl ReceivedMessage {
     /// Returns the messages of `receipts`, each once, because SQS refuses a batch that contains one twice. A receipt
     /// that this adapter did not create is ignored, like a stale one.
-    pub(super) fn of(receipts: &[Receipt]) -> Vec<Loan> {
+    pub(super) fn of(receipts: &[Receipt]) -> Vec<ReceivedMessage> {
         let mut seen = BTreeSet::new();
-        let loans = receipts.iter().filter_map(|receipt| serde_json::from_str::<Loan>(&receipt.0).ok());
-        loans.filter(|loan| seen.insert(loan.handle.clone())).collect()
+        let messages = receipts.iter().filter_map(|receipt| serde_json::from_str::<ReceivedMessage>(&receipt.0).ok());
+        messages.filter(|message| seen.insert(message.handle.clone())).collect()
     }
 
     pub(super) fn receipt(&self) -> Receipt {
@@ -35,7 +35,7 @@ impl Loan {
 /// function.
 pub fn receipt(handle: &str, message_id: &str, receive_count: u32, body: &str) -> Receipt {
     let (handle, message_id, body) = (handle.to_owned(), message_id.to_owned(), body.to_owned());
-    Loan { handle, message_id, receive_count, body }.receipt()
+    ReceivedMessage { handle, message_id, receive_count, body }.receipt()
 }
 
 #[cfg(test)]
@@ -43,11 +43,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_receipt_brings_the_loan_back() {
+    fn a_receipt_is_parsed_back() {
         let receipt = receipt("handle\"", "id", 3, "{\"id\": 7}");
-        let loans = Loan::of(&[Receipt(String::new()), receipt.clone(), receipt, Receipt("{\"handle\": 1}".into())]);
-        let [loan] = &loans[..] else { panic!("{loans:?}") };
-        assert_eq!((loan.handle.as_str(), loan.message_id.as_str()), ("handle\"", "id"));
-        assert_eq!((loan.receive_count, loan.body.as_str()), (3, "{\"id\": 7}"));
+        let messages =
+            ReceivedMessage::of(&[Receipt(String::new()), receipt.clone(), receipt, Receipt("{\"handle\": 1}".into())]);
+        let [message] = &messages[..] else { panic!("{messages:?}") };
+        assert_eq!((message.handle.as_str(), message.message_id.as_str()), ("handle\"", "id"));
+        assert_eq!((message.receive_count, message.body.as_str()), (3, "{\"id\": 7}"));
     }
 }
