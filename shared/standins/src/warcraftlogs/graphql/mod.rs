@@ -7,7 +7,6 @@ mod character;
 mod execution;
 mod plan;
 mod rankings;
-mod reader;
 mod report;
 mod schema;
 mod section;
@@ -78,11 +77,8 @@ fn execute(body: &[u8], state: ServerState<'_>) -> Result<Outcome, String> {
         format!("GraphQL Request must include at least one of those two parameters: \"query\" or \"queryId\" ({error})")
     };
     let posted: Posted = serde_json::from_slice(body).map_err(unreadable)?;
-    let document = match reader::read(&posted.query) {
-        Some(document) => document,
-        None => graphql_parser::parse_query::<&str>(&posted.query)
-            .map_err(|error| format!("Syntax Error: {}", error.to_string().trim().replace('\n', " ")))?,
-    };
+    let document = graphql_parser::parse_query::<&str>(&posted.query)
+        .map_err(|error| format!("Syntax Error: {}", error.to_string().trim().replace('\n', " ")))?;
     let variables = posted.variables.unwrap_or_default();
     let plan = ResponsePlan::new(&document, posted.operation_name.as_deref(), &variables)?;
     Ok(Execution::new(state, plan.variables).run(&plan.nodes))
