@@ -156,8 +156,8 @@ impl Cli {
     }
 }
 
-/// What is said of a command line that cannot be read: of a word that a program with one more feature would know, how to get that
-/// program.
+/// Returns the error of an invalid command line. If a build with one more feature would know the word, the error names that
+/// feature.
 fn unknown(error: clap::Error) -> clap::Error {
     let kinds = [ContextKind::InvalidSubcommand, ContextKind::InvalidArg];
     let words = kinds.into_iter().filter_map(|kind| match error.get(kind)? {

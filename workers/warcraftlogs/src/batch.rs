@@ -153,7 +153,7 @@ impl Batch {
         }
     }
 
-    /// Handles a call without a response: the messages are tried again at once, and given back after a few tries.
+    /// Handles a call without a response: the messages are tried again at once, and released after a few tries.
     pub(crate) fn call_failed(&mut self, asked: &[CharacterRequest], reason: &str) {
         for message in self.asked_for(asked) {
             message.failed_calls += 1;
@@ -199,7 +199,7 @@ impl Batch {
     }
 
     /// Marks the messages with these ids as parked, with what was not requested. A message of which something did not
-    /// come is given back as well.
+    /// come is released as well.
     pub(crate) fn set_aside(&mut self, ids: Vec<String>) {
         self.messages.iter_mut().for_each(|message| message.units.clear());
         self.parked.extend(ids);

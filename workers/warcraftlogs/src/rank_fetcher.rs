@@ -16,7 +16,7 @@
 //! # What may fail between any two lines
 //! * *The rules' store, while the process has never read the rules:* the invocation fails before anything is held.
 //! * *The key pool, before any message has an outcome:* the invocation fails, and its messages come back.
-//! * *The key pool, after a call:* what was served stays served; the other messages are given back.
+//! * *The key pool, after a call:* what was served stays served; the other messages are released.
 //! * *The players' store:* the results wait in memory and the messages come back; no further call is made before the
 //!   results are stored (see `results_buffer.rs`). The call is settled nevertheless.
 //! * *The players' store rejects the results of one player for good:* that is logged as an error, and the message
@@ -219,12 +219,12 @@ impl FetchInvocation<'_> {
     }
 
     /// Holds, calls, stores and settles until every message of the batch has an outcome. Returns whether there were
-    /// points and time for all; the others are parked. When a port fails, messages without an outcome are given back;
+    /// points and time for all; the others are parked. When a port fails, messages without an outcome are released;
     /// it is an error only if no message has one.
     pub(crate) async fn serve(&mut self, batch: &mut Batch) -> PortResult<bool> {
         match self.serve_requests(batch).await {
             Err(error) if batch.is_begun() => {
-                tracing::warn!(%error, "the other messages of the batch are given back: {error}");
+                tracing::warn!(%error, "the other messages of the batch are released: {error}");
                 batch.give_back(&error.to_string());
                 Ok(false)
             }

@@ -2,7 +2,7 @@
 //!
 //! # What may happen between any two lines
 //! * *The store fails, or the queue fails that takes what is left of a player under another id:* the results wait here,
-//!   and their messages are given back. This process makes no further call before the results are stored; then their
+//!   and their messages are released. This process makes no further call before the results are stored; then their
 //!   messages are acknowledged without a call, since they were fetched after they were sent. Only a message that asks
 //!   by name is paid for again.
 //! * *The store fails after what is left of a player was sent:* it is not sent again when the results are stored.
