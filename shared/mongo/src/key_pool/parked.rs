@@ -68,8 +68,8 @@ impl ParkedMessages {
         let claim = doc! { "$set": { "lentUntil": date(until), "loan": lease_id } };
         let field = |document: &Document, name: &str| document.get(name).cloned().unwrap_or(Bson::Null);
         let as_seen = |document: &Document| {
-            let [id, parked_at, loan] = ["_id", "parkedAt", "loan"].map(|name| field(document, name));
-            update(doc! { "_id": id, "parkedAt": parked_at, "loan": loan }, claim.clone())
+            let [id, parked_at, lease] = ["_id", "parkedAt", "loan"].map(|name| field(document, name));
+            update(doc! { "_id": id, "parkedAt": parked_at, "loan": lease }, claim.clone())
         };
         let statements: Vec<Document> = candidates.iter().map(as_seen).collect();
         self.mongo.update_all(COLLECTION, &statements, "claim parked messages").await?;

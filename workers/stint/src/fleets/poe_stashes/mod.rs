@@ -15,7 +15,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use stint_core::ports::{Breakers, QueueSettings, Throttle};
+#[cfg(feature = "aws")]
+use stint_core::ports::Throttle;
+use stint_core::ports::{Breakers, QueueSettings};
 use stint_core::worker::{QueueTrigger, WorkerSpec};
 use stint_embedded::upkeep::FileSpec;
 use stint_poe_stashes::config::Settings;

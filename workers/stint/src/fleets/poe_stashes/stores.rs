@@ -9,7 +9,9 @@ use async_trait::async_trait;
 use stint_aws::{ThrottleMemory, ThrottleRecord};
 #[cfg(feature = "aws")]
 use stint_core::ports::PortResult;
-use stint_core::ports::{Breakers, Queue, Throttle};
+#[cfg(feature = "aws")]
+use stint_core::ports::Throttle;
+use stint_core::ports::{Breakers, Queue};
 #[cfg(feature = "aws")]
 use stint_core::worker::WorkerId;
 use stint_core::worker::{Worker, WorkerSpec};
