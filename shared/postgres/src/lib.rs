@@ -1,0 +1,1 @@
+//! PostgreSQL: the pool, TLS, migrations and session settings that stores on it share.
