@@ -13,6 +13,7 @@ pub mod plan;
 pub mod points;
 pub mod ports;
 pub mod registry;
+pub mod schedule;
 pub mod steps;
 pub mod telemetry;
 pub mod worker;

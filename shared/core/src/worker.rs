@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::clock::{Clock, between};
 use crate::ports::Delivery;
+use crate::schedule::Every;
 
 pub use crate::worker_id::WorkerId;
 
@@ -68,6 +69,14 @@ impl WorkerSpec {
             _ => None,
         })
     }
+
+    /// Returns the schedule that starts the worker, if there is one.
+    pub fn schedule(&self) -> Option<Every> {
+        self.triggers.iter().find_map(|trigger| match trigger {
+            Trigger::Every(every) => Some(*every),
+            _ => None,
+        })
+    }
 }
 
 /// What starts a worker.
@@ -75,10 +84,7 @@ impl WorkerSpec {
 #[serde(rename_all = "snake_case")]
 pub enum Trigger {
     /// A schedule.
-    Every {
-        /// The time between two invocations.
-        period: Duration,
-    },
+    Every(Every),
     /// A wake-up that another worker schedules.
     Wakeup,
     /// A batch of messages.

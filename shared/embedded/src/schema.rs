@@ -136,6 +136,10 @@ pub(crate) const QUEUES: &[&str] = &[
     DROP TABLE throttles_before;
     DROP TABLE fleets_before;
 ",
+    "
+    -- Whether a recurring wake-up is due at multiples of its period since the epoch.
+    ALTER TABLE wakeups ADD COLUMN aligned INTEGER NOT NULL DEFAULT 0;
+",
 ];
 
 /// `keys.db`: the ledger.

@@ -5,7 +5,8 @@
 //! be late by the difference. All deadlines are therefore moved by the difference: what had ten minutes left still has
 //! ten. A deadline that was written before the clock went ahead is then early, which every worker tolerates: a message
 //! that is visible early is received early. A one-shot wake-up then fires at once; its worker learns from the upstream
-//! whether that is early, and sets it again.
+//! whether that is early, and sets it again. The slots of an aligned wake-up are not moved: see
+//! `stint_core::schedule::Every`.
 //!
 //! A clock that is set ahead looks the same as a fleet that did not run for a while, and there deadlines are early too.
 
@@ -52,8 +53,12 @@ fn check_clock(connection: &Connection, now: i64) -> rusqlite::Result<ClockCheck
     let (seconds, moved) = (back.as_secs(), latest.saturating_sub(now));
     tracing::warn!(seconds, "the clock was set back by {seconds} s: all deadlines were moved back by the same time");
     connection.execute("UPDATE messages SET visible_at = visible_at - ?1", [moved])?;
-    let wakeups = "UPDATE wakeups SET lent_until = lent_until - ?1,
-                   at = CASE WHEN period IS NULL THEN min(at - ?1, ?2) ELSE at - ?1 END";
+    // The last case keeps `at` unless the clock is more than a period before the slot that has fired last.
+    let wakeups = "UPDATE wakeups SET lent_until = lent_until - ?1, at = CASE
+                   WHEN period IS NULL THEN min(at - ?1, ?2)
+                   WHEN NOT aligned THEN at - ?1
+                   WHEN ?2 < at - 2 * period THEN (?2 / period + 1) * period
+                   ELSE at END";
     connection.execute(wakeups, [moved, now])?;
     connection.execute("UPDATE clock SET latest = ?1 WHERE id = 1", [now])?;
     Ok(ClockCheck { latest: now, moved })

@@ -11,6 +11,7 @@ mod invoke;
 #[cfg(feature = "lambda")]
 mod lambda;
 mod local;
+mod schedules;
 mod system_clock;
 pub mod telemetry;
 

@@ -13,13 +13,12 @@ use jiff::Timestamp;
 use stint_core::clock::{Clock, after};
 use stint_core::ports::{Firing, PortResult, Queue, Throttle, WakeupSource, Wakeups};
 use stint_core::registry::Registry;
-use stint_core::worker::{
-    AnyWorker, Event, Outcome, QueueTrigger, StopSignal, Trigger, WorkerError, WorkerId, WorkerSpec,
-};
+use stint_core::worker::{AnyWorker, Event, Outcome, QueueTrigger, StopSignal, WorkerError, WorkerId, WorkerSpec};
 
 use crate::counters::Counters;
 use crate::intake::QueueReceiver;
 use crate::invoke::{invoke, invoke_batch};
+use crate::schedules::{is_scheduled, set_schedule, time_to_run};
 
 /// How often queues, throttles and schedules are checked if nothing in this process changes: the delay with which a
 /// change by another process, or a message whose delay is over, is seen.
@@ -98,15 +97,11 @@ impl LocalHost {
         &self.counters
     }
 
-    /// Sets the schedules of all workers. Schedules that exist already keep their times.
+    /// Sets the schedules of all workers. Schedules that exist already keep their times. Called once per start: a worker
+    /// whose schedule fires at the start is run soon after.
     pub async fn set_schedules(&self) -> PortResult<()> {
         for worker in self.registry.workers() {
-            let spec = worker.spec();
-            for trigger in spec.triggers {
-                if let Trigger::Every { period } = trigger {
-                    self.ports.wakeups.every(&schedule_name(spec.name), &spec.id(), *period).await?;
-                }
-            }
+            set_schedule(&worker.spec(), &*self.ports.wakeups, &*self.ports.clock).await?;
         }
         Ok(())
     }
@@ -218,12 +213,14 @@ impl LocalHost {
         }
     }
 
-    /// Runs a worker once for all of its wake-ups that are due, and returns its id. A paused worker is skipped.
+    /// Runs a worker once for all of its wake-ups that are due, and returns its id. A paused worker is skipped, and so
+    /// is one whose schedule is not active now.
     async fn fire(&self, id: WorkerId, firings: Vec<Firing>) -> WorkerId {
-        let worker = self.registry.find(&id);
-        let due = firings.iter().map(|firing| firing.due).min();
-        if let Some((worker, due)) = worker.zip(due) {
-            let fired = self.fire_worker(&**worker, due).await;
+        if let Some(worker) = self.registry.find(&id) {
+            let fired = match time_to_run(&worker.spec(), &firings, self.ports.clock.now()) {
+                Some(due) => self.fire_worker(&**worker, due).await,
+                None => Ok(()),
+            };
             if let Err(error) = &fired {
                 tracing::error!(worker = %id, %error, "{id} failed: {error}");
             }
@@ -236,7 +233,7 @@ impl LocalHost {
 
     /// Ends a firing. A failed one-shot wake-up is set again, to fire soon; a failed schedule waits for its next tick.
     async fn end(&self, firing: &Firing, failed: bool) {
-        let ended = if failed && firing.name != schedule_name(&firing.worker.name) {
+        let ended = if failed && !is_scheduled(firing) {
             let again = after(self.ports.clock.now(), REFIRE_WAIT);
             self.ports.wakeups.once(&firing.name, &firing.worker, again).await
         } else {
@@ -271,9 +268,4 @@ fn by_worker(due: Vec<Firing>) -> BTreeMap<WorkerId, Vec<Firing>> {
         by_worker.entry(firing.worker.clone()).or_default().push(firing);
     }
     by_worker
-}
-
-/// Returns the name of the wake-up for a worker's own schedule, which is unique in its fleet.
-fn schedule_name(worker: &str) -> String {
-    format!("schedule-{worker}")
 }

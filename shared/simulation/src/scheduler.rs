@@ -13,6 +13,7 @@ use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
 use stint_core::clock::{Clock, after, between};
 use stint_core::ports::{PortResult, Wakeup, Wakeups};
+use stint_core::schedule::{slot_after, slot_at};
 use stint_core::worker::{Event, WorkerId};
 
 use crate::faults::{Fault, Faults};
@@ -148,6 +149,24 @@ impl Scheduler {
         }
     }
 
+    /// Sets a schedule to begin at `first`, unless one of the same period whose next firing fits is there already.
+    fn set_recurring(
+        &self,
+        name: &str,
+        worker: &WorkerId,
+        period: Duration,
+        fits: impl Fn(Timestamp) -> bool,
+        first: Timestamp,
+    ) -> PortResult<()> {
+        let key = key(&worker.fleet, name);
+        let unchanged = |known: &Schedule| known.period == Some(period) && fits(known.due);
+        if !self.lock().schedules.get(&key).is_some_and(unchanged) {
+            let fires_at = self.fires_at(first);
+            self.set(key, Schedule { worker: worker.clone(), due: first, fires_at, period: Some(period) });
+        }
+        Ok(())
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -184,14 +203,12 @@ impl Wakeups for Scheduler {
     }
 
     async fn every(&self, name: &str, worker: &WorkerId, period: Duration) -> PortResult<()> {
-        let key = key(&worker.fleet, name);
-        let unchanged = self.lock().schedules.get(&key).is_some_and(|known| known.period == Some(period));
-        if !unchanged {
-            let due = after(self.clock.now(), period);
-            let fires_at = self.fires_at(due);
-            self.set(key, Schedule { worker: worker.clone(), due, fires_at, period: Some(period) });
-        }
-        Ok(())
+        self.set_recurring(name, worker, period, |_| true, after(self.clock.now(), period))
+    }
+
+    async fn every_aligned(&self, name: &str, worker: &WorkerId, period: Duration) -> PortResult<()> {
+        let is_aligned = |due| slot_at(period, due) == due;
+        self.set_recurring(name, worker, period, is_aligned, slot_after(period, self.clock.now()))
     }
 
     async fn cancel(&self, fleet: &str, name: &str) -> PortResult<()> {

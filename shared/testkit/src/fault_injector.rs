@@ -132,6 +132,7 @@ fault_injected_port! { FaultInjector, Breakers {
 fault_injected_port! { FaultInjector, Wakeups {
     once(name: &str, worker: &WorkerId, at: Timestamp) -> ();
     every(name: &str, worker: &WorkerId, period: Duration) -> ();
+    every_aligned(name: &str, worker: &WorkerId, period: Duration) -> ();
     cancel(fleet: &str, name: &str) -> ();
     list() -> Vec<Wakeup>;
 } }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use stint_core::clock::after;
 use stint_core::ports::{Firing, PortResult, Wakeup};
+use stint_core::schedule::{slot_after, slot_at};
 use stint_core::worker::WorkerId;
 
 use crate::suite::pass;
@@ -34,6 +35,8 @@ macro_rules! wakeups_suite {
             a_wakeup_that_was_replaced_while_it_fired_stays
             a_wakeup_that_was_cancelled_while_it_fired_stays_gone
             a_clock_that_is_set_back_delays_no_wakeup
+            an_aligned_wakeup_is_due_at_multiples_of_its_period
+            a_missed_aligned_wakeup_fires_once_for_the_newest_slot
         }
     };
 }
@@ -310,6 +313,44 @@ pub async fn a_clock_that_is_set_back_delays_no_wakeup(world: &dyn WakeupWorld) 
         }
         wakeups.cancel(&REVIVER.fleet, "often").await?;
         assert_eq!(wakeups.list().await?, [], "set back by {back} s");
+    }
+    Ok(())
+}
+
+/// Also after a restart, and after it was not aligned before.
+pub async fn an_aligned_wakeup_is_due_at_multiples_of_its_period(world: &dyn WakeupWorld) -> PortResult<()> {
+    let wakeups = world.wakeups().await?;
+    pass!(world, MINUTE * 7);
+    wakeups.every("sweep", &REVIVER, HOUR).await?;
+    let first = slot_after(HOUR, world.time().now());
+    for round in 0..2 {
+        wakeups.every_aligned("sweep", &REVIVER, HOUR).await?;
+        let expected = Wakeup { name: "sweep".into(), worker: REVIVER, at: first, period: Some(HOUR) };
+        assert_eq!(wakeups.list().await?, [expected], "round {round}");
+        pass!(world, MINUTE * 20);
+    }
+    assert!(wakeups.every_aligned("spin", &REVIVER, Duration::ZERO).await.is_err());
+    wakeups.every_aligned("sweep", &REVIVER, MINUTE * 30).await?;
+    assert_eq!(wakeups.list().await?[0].at, slot_after(MINUTE * 30, world.time().now()));
+    Ok(())
+}
+
+/// However many slots have passed, and also if the first host crashes. A completed slot does not come again.
+pub async fn a_missed_aligned_wakeup_fires_once_for_the_newest_slot(world: &dyn WakeupWorld) -> PortResult<()> {
+    let wakeups = world.wakeups().await?;
+    let Some(source) = world.source().await? else { return Ok(()) };
+    wakeups.every_aligned("sample", &REVIVER, MINUTE).await?;
+    for missed in [0, 1, 59] {
+        pass!(world, MINUTE * missed + Duration::from_secs(61));
+        assert_eq!(source.claim_due(OF_REVIVER).await?.len(), 1, "its host crashes");
+        pass!(world, MINUTE + Duration::from_secs(1));
+        let due = source.claim_due(OF_REVIVER).await?;
+        let slot = slot_at(MINUTE, world.time().now());
+        assert_eq!(due.iter().map(|firing| firing.due).collect::<Vec<_>>(), [slot]);
+        source.complete(&due[0]).await?;
+        source.complete(&due[0]).await?;
+        assert_eq!(source.claim_due(OF_REVIVER).await?, []);
+        assert_eq!(wakeups.list().await?[0].at, after(slot, MINUTE));
     }
     Ok(())
 }

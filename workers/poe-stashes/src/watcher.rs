@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use stint_core::clock::between;
 use stint_core::ports::{PortResult, Queue, Wakeups};
+use stint_core::schedule::Every;
 use stint_core::telemetry::Metric;
 use stint_core::worker::{Event, Invocation, Outcome, Trigger, Worker, WorkerError, WorkerSpec};
 
@@ -74,7 +75,7 @@ impl Worker for Watcher {
         fleet: crate::FLEET,
         name: "watcher",
         summary: "reports the chain's lag behind the river's head, and restarts the chain if no follower has it",
-        triggers: &[Trigger::Every { period: Duration::from_secs(120) }, Trigger::Wakeup],
+        triggers: &[Trigger::Every(Every::new(Duration::from_secs(120))), Trigger::Wakeup],
         concurrency: 1,
         timeout: Duration::from_secs(60),
     };

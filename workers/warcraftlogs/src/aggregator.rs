@@ -42,6 +42,7 @@ use stint_core::clock::{after, before, between};
 use stint_core::ledger::KeyState;
 use stint_core::points::Points;
 use stint_core::ports::{Counts, KeyPool, MAX_BATCH, NewMessage, PortResult, Queue};
+use stint_core::schedule::Every;
 use stint_core::worker::{Event, Invocation, Outcome, Trigger, Worker, WorkerError, WorkerSpec};
 
 use crate::budget::TYPICAL_UNITS;
@@ -163,7 +164,7 @@ impl Worker for Aggregator {
         fleet: crate::FLEET,
         name: "aggregator",
         summary: "sends discovered players who are due to the queue, once every discovery rule is fresh",
-        triggers: &[Trigger::Every { period: Duration::from_secs(3 * 60 * 60) }, Trigger::Wakeup],
+        triggers: &[Trigger::Every(Every::new(Duration::from_secs(3 * 60 * 60))), Trigger::Wakeup],
         concurrency: 1,
         timeout: Duration::from_secs(15 * 60),
     };

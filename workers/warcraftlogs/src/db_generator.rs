@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use serde::Serialize;
+use stint_core::schedule::Every;
 use stint_core::worker::{Event, Invocation, Outcome, Trigger, Worker, WorkerError, WorkerSpec};
 
 use crate::addon::{Archive, write_archives};
@@ -83,7 +84,7 @@ impl Worker for DbGenerator {
         fleet: crate::FLEET,
         name: "db-generator",
         summary: "writes all players into Lua databases by region and pushes them to git",
-        triggers: &[Trigger::Every { period: Duration::from_secs(24 * 60 * 60) }, Trigger::Wakeup],
+        triggers: &[Trigger::Every(Every::new(Duration::from_secs(24 * 60 * 60))), Trigger::Wakeup],
         concurrency: 1,
         timeout: Duration::from_secs(15 * 60),
     };

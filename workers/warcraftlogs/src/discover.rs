@@ -31,6 +31,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use stint_core::clock::{after, before};
 use stint_core::ports::PortResult;
+use stint_core::schedule::Every;
 use stint_core::worker::{Event, Invocation, Outcome, Trigger, Worker, WorkerError, WorkerSpec};
 
 use crate::aggregator::unfinished;
@@ -119,7 +120,7 @@ impl Worker for Discover {
         fleet: crate::FLEET,
         name: "discover",
         summary: "reads the ranking pages of one due rule and merges the players it finds",
-        triggers: &[Trigger::Every { period: Duration::from_secs(30 * 60) }, Trigger::Wakeup],
+        triggers: &[Trigger::Every(Every::new(Duration::from_secs(30 * 60))), Trigger::Wakeup],
         concurrency: 1,
         timeout: Duration::from_secs(15 * 60),
     };

@@ -12,6 +12,7 @@
 use std::time::Duration;
 
 use serde::Serialize;
+use stint_core::schedule::Every;
 use stint_core::worker::{Event, Invocation, Outcome, Trigger, Worker, WorkerError, WorkerSpec};
 
 use crate::budget::{Budget, BudgetStrategy, RebalanceResult};
@@ -49,7 +50,7 @@ impl Worker for Reviver {
         fleet: crate::FLEET,
         name: "reviver",
         summary: "restores the rank fetcher's concurrency and un-parks its messages when points are back",
-        triggers: &[Trigger::Wakeup, Trigger::Every { period: SWEEP }],
+        triggers: &[Trigger::Wakeup, Trigger::Every(Every::new(SWEEP))],
         concurrency: 1,
         timeout: Duration::from_secs(120),
     };

@@ -22,6 +22,7 @@ use aws_sdk_scheduler::types::{ActionAfterCompletion, FlexibleTimeWindow, Flexib
 use jiff::Timestamp;
 use stint_core::clock::{Clock, after};
 use stint_core::ports::{PortError, PortResult, Wakeup, Wakeups};
+use stint_core::schedule::{slot_after, slot_at};
 use stint_core::worker::WorkerId;
 
 use crate::config::FunctionTemplate;
@@ -147,6 +148,34 @@ impl SchedulerWakeups {
         Some(Wakeup { name: name.to_owned(), worker, at, period })
     }
 
+    /// Sets a recurring schedule to begin at `first`, unless one of the same period whose next firing fits is there
+    /// already.
+    async fn set_rate(
+        &self,
+        name: &str,
+        worker: &WorkerId,
+        period: Duration,
+        fits: impl Fn(Timestamp) -> bool + Send,
+        first: Timestamp,
+    ) -> PortResult<()> {
+        if !is_rate(period) {
+            let why = "EventBridge Scheduler keeps whole minutes";
+            return Err(PortError::Invalid(format!(
+                "wake-up '{name}': a period of {period:?} is not supported: {why}"
+            )));
+        }
+        let found = self.get(name).await?;
+        let kept = found.as_ref().and_then(|schedule| self.read(name, schedule));
+        let kept = kept.filter(|wakeup| wakeup.period == Some(period) && fits(wakeup.at));
+        let target = found.as_ref().and_then(|schedule| schedule.target()).map(Target::arn);
+        let calls_its_function = target == Some(self.function.fill(worker).as_str());
+        if calls_its_function && kept.as_ref().is_some_and(|wakeup| wakeup.worker == *worker) {
+            return Ok(());
+        }
+        let start = kept.map_or_else(|| whole_seconds(first), |wakeup| wakeup.at);
+        self.put(&Schedule::new(name, worker, When::Rate(period), Some(start))?).await
+    }
+
     /// Returns the worker that a schedule calls. Schedules of earlier versions name it without its fleet, which is then taken
     /// from the function's ARN.
     fn worker(&self, target: &Target) -> Option<WorkerId> {
@@ -164,22 +193,14 @@ impl Wakeups for SchedulerWakeups {
     }
 
     async fn every(&self, name: &str, worker: &WorkerId, period: Duration) -> PortResult<()> {
-        if !is_rate(period) {
-            let why = "EventBridge Scheduler keeps whole minutes";
-            return Err(PortError::Invalid(format!(
-                "wake-up '{name}': a period of {period:?} is not supported: {why}"
-            )));
-        }
-        let found = self.get(name).await?;
-        let kept = found.as_ref().and_then(|schedule| self.read(name, schedule));
-        let kept = kept.filter(|wakeup| wakeup.period == Some(period));
-        let target = found.as_ref().and_then(|schedule| schedule.target()).map(Target::arn);
-        let calls_its_function = target == Some(self.function.fill(worker).as_str());
-        if calls_its_function && kept.as_ref().is_some_and(|wakeup| wakeup.worker == *worker) {
-            return Ok(());
-        }
-        let start = kept.map_or_else(|| whole_seconds(after(self.clock.now(), period)), |wakeup| wakeup.at);
-        self.put(&Schedule::new(name, worker, When::Rate(period), Some(start))?).await
+        self.set_rate(name, worker, period, |_| true, after(self.clock.now(), period)).await
+    }
+
+    async fn every_aligned(&self, name: &str, worker: &WorkerId, period: Duration) -> PortResult<()> {
+        let is_aligned = |at| slot_at(period, at) == at;
+        // The request must arrive before the first firing.
+        let first = slot_after(period, after(self.clock.now(), SOONEST));
+        self.set_rate(name, worker, period, is_aligned, first).await
     }
 
     async fn cancel(&self, _: &str, name: &str) -> PortResult<()> {

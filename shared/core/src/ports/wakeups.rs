@@ -30,6 +30,10 @@ pub trait Wakeups: Send + Sync {
     /// exists, its next firing is kept, so that a restarted process does not restart its schedules.
     async fn every(&self, name: &str, worker: &WorkerId, period: Duration) -> PortResult<()>;
 
+    /// Wakes `worker` every `period`, at multiples of the period since the Unix epoch, the first time at the next one. If
+    /// an aligned wake-up of the same name and period exists, its next firing is kept.
+    async fn every_aligned(&self, name: &str, worker: &WorkerId, period: Duration) -> PortResult<()>;
+
     /// Deletes a wake-up of `fleet`. Does nothing if it does not exist.
     async fn cancel(&self, fleet: &str, name: &str) -> PortResult<()>;
 
@@ -43,11 +47,14 @@ pub trait Wakeups: Send + Sync {
 pub trait WakeupSource: Send + Sync {
     /// Leases every due wake-up of these `workers` to the caller, each for the duration given with its worker. Wake-ups of
     /// other workers are left for the host that runs them. A wake-up that is not completed in time is leased again, so a
-    /// host that crashes before it completes one delays that wake-up but never loses it.
+    /// host that crashes before it completes one delays that wake-up but never loses it. An aligned wake-up is due at the
+    /// newest multiple of its period, even if it was not claimed for several periods.
     async fn claim_due(&self, workers: &[(WorkerId, Duration)]) -> PortResult<Vec<Firing>>;
 
     /// Ends a firing. A one-shot wake-up is deleted. A recurring one is due again one period after it was last due;
-    /// periods that passed unnoticed are skipped. A wake-up that was replaced meanwhile keeps its replacement.
+    /// periods that passed unnoticed are skipped. A wake-up that was replaced meanwhile keeps its replacement. An
+    /// aligned one that has fired is not due again for the same instant, unless the clock was set back by more than a
+    /// period since: see [`Every`](crate::schedule::Every).
     async fn complete(&self, firing: &Firing) -> PortResult<()>;
 }
 

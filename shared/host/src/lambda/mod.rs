@@ -35,6 +35,7 @@ pub use serve::serve;
 use crate::counters::Counters;
 use crate::dispose::{dispose_of_exceptions, done, release_batch};
 use crate::invoke::invoke_until;
+use crate::schedules::is_active;
 use event::Payload;
 
 /// The time that is kept back from the worker, for releasing messages and for the response.
@@ -82,6 +83,10 @@ impl LambdaHost {
             Payload::Tick { worker: Some(meant), .. } if !is_meant(&id, &meant) => {
                 return Err(WorkerError::Event(format!("the event is for {meant}, and this function is {id}")));
             }
+            Payload::Tick { due, wakeup, .. } if !self.is_active(due, wakeup.as_deref()) => {
+                tracing::info!(worker = %id, "{id} is due, but not active at this hour");
+                return Ok(json!({ "active": false }));
+            }
             Payload::Tick { due, wakeup, .. } => Event::Tick { due, wakeup },
             Payload::Manual(argument) => Event::Manual(argument),
         };
@@ -92,6 +97,14 @@ impl LambdaHost {
         let report = invoke_until(&*self.worker, event, &self.clock, deadline, &self.stop).await?.report;
         tracing::info!(worker = %id, %report, "{id} is done: {report}");
         Ok(report)
+    }
+
+    /// Returns whether a tick is to be run. The hours of a schedule do not limit wake-ups that a worker has set.
+    fn is_active(&self, due: Timestamp, wakeup: Option<&str>) -> bool {
+        let spec = self.worker.spec();
+        // `infra/modules/schedule` names the schedule of a worker like the worker; a rule of EventBridge has no name.
+        let is_scheduled = wakeup.is_none_or(|name| name == spec.name);
+        !is_scheduled || is_active(spec.schedule(), due, self.clock.now())
     }
 
     async fn handle_batch(&self, records: Vec<SqsRecord>, deadline: Timestamp) -> Result<Value, WorkerError> {

@@ -9,6 +9,7 @@ use futures::future::{join, join_all};
 use stint_core::clock::{Clock, ManualClock};
 use stint_core::ports::{NewMessage, Queue, QueueSettings};
 use stint_core::registry::Registry;
+use stint_core::schedule::Every;
 use stint_core::worker::{
     Event, Invocation, Outcome, QueueTrigger, StopSignal, Trigger, Worker, WorkerError, WorkerId, WorkerSpec,
 };
@@ -36,7 +37,7 @@ const fn fed(queue: &'static str) -> Trigger {
 }
 
 impl Worker for First {
-    const SPEC: WorkerSpec = spec("first", &[Trigger::Every { period: MINUTE }, fed("firsts")]);
+    const SPEC: WorkerSpec = spec("first", &[Trigger::Every(Every::new(MINUTE)), fed("firsts")]);
 
     async fn run(&self, _: Event, _: &Invocation) -> Result<Outcome, WorkerError> {
         self.0.lock().unwrap().push(Self::SPEC.id().to_string());
@@ -45,7 +46,7 @@ impl Worker for First {
 }
 
 impl Worker for Second {
-    const SPEC: WorkerSpec = spec("second", &[Trigger::Every { period: MINUTE }, fed("seconds")]);
+    const SPEC: WorkerSpec = spec("second", &[Trigger::Every(Every::new(MINUTE)), fed("seconds")]);
 
     async fn run(&self, _: Event, _: &Invocation) -> Result<Outcome, WorkerError> {
         self.0.lock().unwrap().push(Self::SPEC.id().to_string());

@@ -5,4 +5,5 @@
 mod fleets;
 mod local;
 mod paid_queue;
+mod schedules;
 mod waking;

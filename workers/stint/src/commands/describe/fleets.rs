@@ -1,6 +1,10 @@
 //! Fleets and their workers as data, with times in seconds.
 
+use std::fmt::Write;
+use std::time::Duration;
+
 use serde::Serialize;
+use stint_core::schedule::{ActiveHours, Every};
 use stint_core::worker::{Trigger, WorkerSpec};
 
 use crate::fleets::FLEETS;
@@ -25,9 +29,21 @@ pub(super) struct WorkerDescription {
 #[derive(Serialize)]
 #[serde(tag = "trigger", rename_all = "snake_case")]
 pub(super) enum TriggerDescription {
-    Schedule { every_seconds: u64 },
+    Schedule(ScheduleDescription),
     Wakeup,
     Queue { queue: &'static str },
+}
+
+/// A schedule. What a plain period does not have is left out.
+#[derive(Serialize)]
+pub(super) struct ScheduleDescription {
+    every_seconds: u64,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    aligned: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    at_start: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    active_hours: Option<ActiveHours>,
 }
 
 #[derive(Serialize)]
@@ -67,7 +83,7 @@ impl WorkerDescription {
 impl TriggerDescription {
     fn new(trigger: &Trigger) -> TriggerDescription {
         match trigger {
-            Trigger::Every { period } => TriggerDescription::Schedule { every_seconds: period.as_secs() },
+            Trigger::Every(every) => TriggerDescription::Schedule(ScheduleDescription::new(every)),
             Trigger::Wakeup => TriggerDescription::Wakeup,
             Trigger::Queue(queue) => TriggerDescription::Queue { queue: queue.queue },
         }
@@ -75,12 +91,34 @@ impl TriggerDescription {
 
     pub(super) fn to_text(&self) -> String {
         match self {
-            TriggerDescription::Schedule { every_seconds } => {
-                format!("every {}", format_duration(std::time::Duration::from_secs(*every_seconds)))
-            }
+            TriggerDescription::Schedule(schedule) => schedule.to_text(),
             TriggerDescription::Wakeup => "by wake-up".into(),
             TriggerDescription::Queue { .. } => "by message".into(),
         }
+    }
+}
+
+impl ScheduleDescription {
+    fn new(every: &Every) -> ScheduleDescription {
+        ScheduleDescription {
+            every_seconds: every.period().as_secs(),
+            aligned: every.is_aligned(),
+            at_start: every.fires_at_start(),
+            active_hours: every.hours(),
+        }
+    }
+
+    fn to_text(&self) -> String {
+        let period = format_duration(Duration::from_secs(self.every_seconds));
+        let mut words = if self.aligned { format!("every full {period}") } else { format!("every {period}") };
+        if self.at_start {
+            words.push_str(" and at the start");
+        }
+        if let Some(hours) = self.active_hours {
+            // Writing to a string cannot fail.
+            let _ = write!(words, " {hours}");
+        }
+        words
     }
 }
 
@@ -99,7 +137,35 @@ impl QueueDescription {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn a_schedule_is_described_in_words_and_as_data() {
+        const NIGHT: ActiveHours = ActiveHours::new(10, 4, "America/New_York");
+        let every = Every::new(Duration::from_secs(10));
+        for (every, words, data) in [
+            (every, "every 10 s", json!({ "every_seconds": 10 })),
+            (every.aligned(), "every full 10 s", json!({ "every_seconds": 10, "aligned": true })),
+            (
+                every.at_start().within(NIGHT),
+                "every 10 s and at the start from 10:00 until 04:00 America/New_York",
+                json!({ "every_seconds": 10, "at_start": true,
+                        "active_hours": { "from": 10, "until": 4, "zone": "America/New_York" } }),
+            ),
+        ] {
+            let description = ScheduleDescription::new(&every);
+            assert_eq!((description.to_text().as_str(), serde_json::to_value(&description).unwrap()), (words, data));
+        }
+    }
+
+    #[test]
+    fn every_time_zone_is_known() {
+        let schedules = FLEETS.iter().flat_map(|fleet| fleet.workers()).filter_map(WorkerSpec::schedule);
+        let unknown: Vec<_> = schedules.filter_map(|every| every.hours()).filter(|hours| !hours.is_known()).collect();
+        assert_eq!(unknown, []);
+    }
 
     #[test]
     fn a_new_fleet_is_described() {

@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::json;
 use stint_core::ports::PortResult;
+use stint_core::schedule::Every;
 use stint_core::worker::{Event, Invocation, Outcome, Trigger, Worker, WorkerError, WorkerSpec};
 
 /// The store of samples.
@@ -37,7 +38,7 @@ impl Worker for Sampler {
         fleet: "sample",
         name: "sampler",
         summary: "takes samples",
-        triggers: &[Trigger::Every { period: Duration::from_secs(60) }],
+        triggers: &[Trigger::Every(Every::new(Duration::from_secs(60)))],
         concurrency: 2,
         timeout: Duration::from_secs(30),
     };

@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use stint_core::clock::{Clock, ManualClock};
 use stint_core::ledger::KeyId;
 use stint_core::ports::{KeyPool, QueueSettings, Wakeups};
-use stint_core::worker::{AnyWorker, Trigger};
+use stint_core::worker::AnyWorker;
 use stint_http::{Breaker, Client, MemoryBreakers, Transport};
 use stint_simulation::Fault;
 use stint_simulation::control_plane::{AwsThrottle, MappingControl, MappingSetting, Reserved};
@@ -185,10 +185,8 @@ impl SimulatedFleet {
         }
         for function in &self.functions {
             let spec = function.spec();
-            for trigger in spec.triggers {
-                if let Trigger::Every { period } = trigger {
-                    self.scheduler.every(&format!("schedule-{}", spec.name), &spec.id(), *period).await?;
-                }
+            if let Some(every) = spec.schedule() {
+                self.scheduler.every(&format!("schedule-{}", spec.name), &spec.id(), every.period()).await?;
             }
         }
         Ok(start_fleet(&*self.scheduler, self.clock.now()).await?)
