@@ -16,8 +16,8 @@ second=(
 )
 third=(
     -var region=ap-northeast-1 -var prefix=twelvechars0
-    -var reserve_concurrency=false -var secrets_key_arn=arn:aws:kms:key
-    -var 'network={subnet_ids=["a"],security_group_ids=["b"]}'
+    -var reserve_concurrency=false -var secrets_key_arn=arn:aws:kms:ap-northeast-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab
+    -var 'network={subnet_ids=["subnet-0a"],security_group_ids=["sg-0b"]}'
     -var 'warcraftlogs={lua_repository="https://example.org/databases.git",discovery_source="reports",settings={WCL_METRIC="dps"}}'
     -var 'poe_stashes={client_id="shop",contact="you@example.org",bucket="other-pages",settings={POE_REALM="sony",POE_LAG_ALARM_SECONDS="60"}}'
 )

@@ -10,6 +10,7 @@ import tarfile
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 # A field: its documentation, which has the name in Terraform, then its name in TypeScript and its type.
 FIELD = re.compile(
@@ -21,7 +22,7 @@ TERRAFORM_NAME = re.compile(r"#(\w+) \w+#\1\}")
 RESOURCE_CLASS = re.compile(
     r"^export declare class \w+ extends cdktf\.Terraform(?:Resource|DataSource) \{\n(.*?)^\}", re.S | re.M
 )
-GETTER = re.compile(r"^    get (\w+)\(\)", re.M)
+GETTER = re.compile(r"^    get (\w+)\(\): (.*)", re.M)
 
 
 @dataclass
@@ -30,6 +31,8 @@ class Block:
 
     # The arguments, and the kind of value of each: "value", "list" or "map".
     arguments: dict[str, str] = field(default_factory=dict)
+    # The type of each, in Terraform's JSON.
+    types: dict[str, Any] = field(default_factory=dict)
     blocks: dict[str, "Block"] = field(default_factory=dict)
     required: set[str] = field(default_factory=set)
 
@@ -40,6 +43,8 @@ class Resource:
 
     body: Block
     attributes: set[str]
+    # The type of each attribute, in Terraform's JSON.
+    types: dict[str, Any] = field(default_factory=dict)
 
 
 class Provider:
@@ -69,13 +74,16 @@ def parse(text: str) -> Resource:
     """Reads the types of one resource."""
     interfaces = {match[1]: match[2] for match in INTERFACE.finditer(text)}
     config = next(name for name in interfaces if f"interface {name} extends" in text)
-    getters = set(GETTER.findall(RESOURCE_CLASS.search(text)[1]))
+    getters = dict(GETTER.findall(RESOURCE_CLASS.search(text)[1]))
     # Each input has its own getter, which does not exist in Terraform.
-    attributes = {snake(name) for name in getters if name.removesuffix("Input") not in getters - {name}}
+    own = {name for name in getters if name.removesuffix("Input") not in getters.keys() - {name}}
+    attributes = {snake(name) for name in own}
     body = block(interfaces, config)
     # The generator adds `id` to every resource, but no resource used here accepts it.
     body.arguments.pop("id", None)
-    return Resource(body, attributes | {"id"})
+    body.types.pop("id", None)
+    types = {snake(name): terraform_type(getters[name]) for name in own}
+    return Resource(body, attributes | {"id"}, types | {"id": "string"})
 
 
 def block(interfaces: dict[str, str], name: str) -> Block:
@@ -89,6 +97,7 @@ def block(interfaces: dict[str, str], name: str) -> Block:
             found.blocks[argument] = block(interfaces, inner)
         else:
             found.arguments[argument] = shape(match["type"])
+            found.types[argument] = terraform_type(match["type"])
         if not match["optional"]:
             found.required.add(argument)
     return found
@@ -99,6 +108,17 @@ def shape(typed: str) -> str:
     if "[]" in typed:
         return "list"
     return "map" if typed.startswith("{") else "value"
+
+
+def terraform_type(typed: str) -> Any:
+    """Returns a type in Terraform's JSON. What the types do not tell is `dynamic`."""
+    words = {"string": "string", "number": "number", "boolean": "bool", "cdktf.IResolvable": "bool"}
+    if match := re.match(r"(\w+)\[\]", typed):
+        return ["list", words[match[1]]] if match[1] in words else "dynamic"
+    if typed.startswith("{") or typed.startswith("cdktf.StringMap"):
+        inner = re.search(r"\]: (\w+)", typed)
+        return ["map", words.get(inner[1] if inner else "string", "string")]
+    return words.get(re.match(r"[\w.]*", typed)[0], "dynamic")
 
 
 def snake(name: str) -> str:
