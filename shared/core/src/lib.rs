@@ -7,6 +7,7 @@
 
 pub mod circuit;
 pub mod clock;
+pub mod http;
 pub mod ledger;
 pub mod ledger_store;
 pub mod plan;
@@ -16,5 +17,6 @@ pub mod registry;
 pub mod schedule;
 pub mod steps;
 pub mod telemetry;
+pub mod token_bucket;
 pub mod worker;
 mod worker_id;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::http::{RouteError, Router};
 use crate::worker::{AnyWorker, Worker, WorkerId};
 
 /// The workers that a process can run.
@@ -31,5 +32,11 @@ impl Registry {
     /// Returns the worker `id`, or `None` if the process does not have it.
     pub fn find(&self, id: &WorkerId) -> Option<&Arc<dyn AnyWorker>> {
         self.workers.iter().find(|worker| worker.spec().id() == *id)
+    }
+
+    /// Returns the router of all workers' routes, in which a worker's position is the one in [`Registry::workers`]. Fails if
+    /// two routes match the same requests; the error names both.
+    pub fn router(&self) -> Result<Router, RouteError> {
+        Router::new(self.workers.iter().map(|worker| worker.spec()))
     }
 }

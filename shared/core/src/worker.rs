@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::clock::{Clock, between};
+use crate::http::{Request, Response, Route};
 use crate::ports::Delivery;
 use crate::schedule::Every;
 
@@ -77,6 +78,15 @@ impl WorkerSpec {
             _ => None,
         })
     }
+
+    /// Returns the routes that the worker serves.
+    pub fn routes(&self) -> &'static [Route] {
+        let routes = self.triggers.iter().find_map(|trigger| match trigger {
+            Trigger::Http(routes) => Some(*routes),
+            _ => None,
+        });
+        routes.unwrap_or_default()
+    }
 }
 
 /// What starts a worker.
@@ -89,6 +99,8 @@ pub enum Trigger {
     Wakeup,
     /// A batch of messages.
     Queue(QueueTrigger),
+    /// A request to one of these routes.
+    Http(&'static [Route]),
 }
 
 /// The queue that feeds a worker.
@@ -117,6 +129,8 @@ pub enum Event {
     },
     /// Messages from the worker's queue.
     Batch(Vec<Delivery>),
+    /// A request to one of the worker's routes. The worker returns [`Outcome::response`].
+    Request(Box<Request>),
     /// A person ran the worker by hand, with an optional argument.
     Manual(Value),
 }
@@ -127,7 +141,7 @@ impl Event {
     pub fn wakeup(&self) -> Option<&str> {
         match self {
             Event::Tick { wakeup, .. } => wakeup.as_deref(),
-            Event::Batch(_) | Event::Manual(_) => None,
+            Event::Batch(_) | Event::Request(_) | Event::Manual(_) => None,
         }
     }
 }
@@ -141,13 +155,20 @@ pub struct Outcome {
     pub exceptions: Vec<MessageException>,
     /// Whether nothing could be done, so that the invocation was wasted. Hosts count these.
     pub idle: bool,
+    /// The response to a request. It is ignored for other events.
+    pub response: Option<Response>,
 }
 
 impl Outcome {
+    /// Creates the outcome of a request.
+    pub fn response(response: Response) -> Outcome {
+        Outcome { response: Some(response), ..Outcome::default() }
+    }
+
     /// Creates an outcome without message exceptions.
     pub fn report(report: impl Serialize) -> Outcome {
         let report = serde_json::to_value(report).unwrap_or_else(|error| Value::String(error.to_string()));
-        Outcome { report, exceptions: Vec::new(), idle: false }
+        Outcome { report, ..Outcome::default() }
     }
 }
 

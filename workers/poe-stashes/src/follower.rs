@@ -182,6 +182,7 @@ impl Instructions {
                 let start = start.map(|start| start.parse()).transpose().map_err(|error: String| wrong(&error))?;
                 Ok(Ok(Instructions { manual: true, start, seed: id, most_pages: pages }))
             }
+            Event::Request(_) => Err(wrong(&"it has no routes")),
         }
     }
 

@@ -166,7 +166,7 @@ fn messages(event: Event) -> Result<Vec<ReceivedMessage>, WorkerError> {
         }
         Event::Manual(serde_json::Value::Array(bodies)) => bodies,
         Event::Manual(body @ serde_json::Value::Object(_)) => vec![body],
-        Event::Manual(_) | Event::Tick { .. } => {
+        Event::Manual(_) | Event::Tick { .. } | Event::Request(_) => {
             let example = r#"{"id": 57147396, "raidsToScrap": {"26": [3, 5]}}"#;
             return Err(WorkerError::Event(format!("a message is needed, such as {example}")));
         }

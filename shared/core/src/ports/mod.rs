@@ -4,6 +4,7 @@
 mod breakers;
 mod key_pool;
 mod queue;
+mod rate_limits;
 mod throttle;
 mod wakeups;
 
@@ -13,6 +14,7 @@ pub use queue::{
     Counts, DeadLetter, Delivery, MAX_BATCH, MAX_BODY, MAX_DELAY, MAX_VISIBILITY, MAX_WAIT, NewMessage, Queue,
     QueueSettings, Receipt, validate,
 };
+pub use rate_limits::{RateLimit, RateLimits};
 pub use throttle::{Concurrency, Throttle};
 pub use wakeups::{Firing, Wakeup, WakeupSource, Wakeups};
 

@@ -20,6 +20,7 @@ impl InvocationRecorder {
         let (trigger, messages) = match event {
             Event::Tick { .. } => ("tick", 0),
             Event::Batch(deliveries) => ("batch", deliveries.len()),
+            Event::Request(_) => ("request", 0),
             Event::Manual(_) => ("manual", 0),
         };
         let worker = spec.id().to_string();

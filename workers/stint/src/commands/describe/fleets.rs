@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use serde::Serialize;
+use stint_core::http::{Access, Cache, Cors, Route, RouteLimit};
 use stint_core::schedule::{ActiveHours, Every};
 use stint_core::worker::{Trigger, WorkerSpec};
 
@@ -32,6 +33,20 @@ pub(super) enum TriggerDescription {
     Schedule(ScheduleDescription),
     Wakeup,
     Queue { queue: &'static str },
+    Http { routes: Vec<RouteDescription> },
+}
+
+#[derive(Serialize)]
+pub(super) struct RouteDescription {
+    pub(super) method: &'static str,
+    pub(super) path: &'static str,
+    pub(super) summary: &'static str,
+    body_limit_bytes: usize,
+    timeout_seconds: f64,
+    access: Access,
+    cache: Cache,
+    cors: Cors,
+    limits: &'static [RouteLimit],
 }
 
 /// A schedule. What a plain period does not have is left out.
@@ -86,6 +101,9 @@ impl TriggerDescription {
             Trigger::Every(every) => TriggerDescription::Schedule(ScheduleDescription::new(every)),
             Trigger::Wakeup => TriggerDescription::Wakeup,
             Trigger::Queue(queue) => TriggerDescription::Queue { queue: queue.queue },
+            Trigger::Http(routes) => {
+                TriggerDescription::Http { routes: routes.iter().map(RouteDescription::new).collect() }
+            }
         }
     }
 
@@ -94,6 +112,31 @@ impl TriggerDescription {
             TriggerDescription::Schedule(schedule) => schedule.to_text(),
             TriggerDescription::Wakeup => "by wake-up".into(),
             TriggerDescription::Queue { .. } => "by message".into(),
+            TriggerDescription::Http { .. } => "by request".into(),
+        }
+    }
+
+    /// Returns the routes, if this is a trigger by requests.
+    pub(super) fn routes(&self) -> &[RouteDescription] {
+        match self {
+            TriggerDescription::Http { routes } => routes,
+            _ => &[],
+        }
+    }
+}
+
+impl RouteDescription {
+    fn new(route: &Route) -> RouteDescription {
+        RouteDescription {
+            method: route.method.as_str(),
+            path: route.path,
+            summary: route.summary,
+            body_limit_bytes: route.body_limit,
+            timeout_seconds: route.timeout.as_secs_f64(),
+            access: route.access,
+            cache: route.cache,
+            cors: route.cors,
+            limits: route.limits,
         }
     }
 }

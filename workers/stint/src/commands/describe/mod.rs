@@ -97,5 +97,17 @@ fn write_fleet(text: &mut String, fleet: &FleetDescription) -> std::fmt::Result 
         let (batch, receives) = (queue.batch.to_string(), queue.max_receives.to_string());
         table.row([format!("  {}", queue.queue), batch, visibility, receives, queue.feeds.to_owned()]);
     }
-    write!(text, "\n{table}")
+    write!(text, "\n{table}")?;
+    write_routes(text, fleet)
+}
+
+fn write_routes(text: &mut String, fleet: &FleetDescription) -> std::fmt::Result {
+    let mut table = Table::new(["  route", "worker", "what it does"]);
+    for worker in &fleet.workers {
+        for route in worker.triggers.iter().flat_map(TriggerDescription::routes) {
+            let route_name = format!("  {} {}", route.method, route.path);
+            table.row([route_name, worker.name.to_owned(), route.summary.to_owned()]);
+        }
+    }
+    if table.is_empty() { Ok(()) } else { write!(text, "\n{table}") }
 }

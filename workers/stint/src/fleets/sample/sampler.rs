@@ -47,7 +47,9 @@ impl Worker for Sampler {
         let at = match event {
             Event::Tick { due, .. } => due,
             Event::Manual(_) => invocation.now(),
-            Event::Batch(_) => return Err(WorkerError::Event("sampler has no queue".to_owned())),
+            Event::Batch(_) | Event::Request(_) => {
+                return Err(WorkerError::Event("sampler has a schedule only".to_owned()));
+            }
         };
         let stored = self.samples.add(at).await?;
         Ok(Outcome::report(json!({ "samples": stored })))
