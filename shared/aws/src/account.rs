@@ -16,6 +16,7 @@ use stint_core::worker::WorkerId;
 use stint_http::Transport;
 
 use crate::config::{AwsSettings, of_environment};
+use crate::dynamodb::Dynamo;
 use crate::queue::SqsQueue;
 use crate::secrets::{Secret, read_secrets};
 use crate::throttle::{MappingThrottle, ThrottleMemory};
@@ -77,6 +78,11 @@ impl Aws {
         let client = aws_sdk_scheduler::Client::new(&self.config);
         let group = self.settings.aws_schedule_group.clone();
         Ok(Arc::new(SchedulerWakeups::new(client, group, function, role, self.clock.clone())))
+    }
+
+    /// Returns the tables of DynamoDB. Infrastructure has created them. `AWS_ENDPOINT_URL_DYNAMODB` names another server.
+    pub fn dynamodb(&self) -> Dynamo {
+        Dynamo::new(&self.config, self.clock.clone())
     }
 
     /// Returns the values of SSM parameters by their full names, with one request over `transport`. An error names the

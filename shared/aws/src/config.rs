@@ -60,6 +60,12 @@ pub(crate) fn of_environment(timeouts: TimeoutConfig) -> ConfigLoader {
     aws_config::defaults(BehaviorVersion::v2026_01_12()).timeout_config(timeouts)
 }
 
+/// The server of DynamoDB that tests may use; `None` if there is none.
+#[expect(clippy::disallowed_methods, reason = "a test's own setting")]
+pub(crate) fn dynamodb_of_tests() -> Option<String> {
+    std::env::var("STINT_DYNAMODB_URL").ok()
+}
+
 /// A name that contains a placeholder for another name, written `{}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template {

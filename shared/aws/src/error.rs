@@ -8,9 +8,17 @@ pub(crate) fn code<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> Option
     error.as_service_error().and_then(ProvideErrorMetadata::code)
 }
 
-/// Converts an error of the operation `context`: to the service's code and message, or to the reason why no answer was
-/// received.
+/// Converts an error of the operation `context`.
 pub(crate) fn port_error<E, R>(context: impl Into<String>, error: SdkError<E, R>) -> PortError
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    R: std::fmt::Debug + Send + Sync + 'static,
+{
+    PortError::Backend { context: context.into(), reason: reason(error) }
+}
+
+/// Returns an error's reason in one line: the service's code and message, or why no answer was received.
+pub(crate) fn reason<E, R>(error: SdkError<E, R>) -> String
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     R: std::fmt::Debug + Send + Sync + 'static,
@@ -19,14 +27,11 @@ where
         let code = meta.code()?;
         Some(meta.message().map_or_else(|| code.to_owned(), |message| format!("{code}: {message}")))
     });
-    let error = match message {
-        Some(reason) => PortError::Backend { context: context.into(), reason },
-        None => PortError::backend(context, error),
-    };
-    match error {
-        PortError::Backend { context, reason } => PortError::Backend { context, reason: one_line(&reason) },
-        other => other,
-    }
+    let reason = message.unwrap_or_else(|| match PortError::backend("", error) {
+        PortError::Backend { reason, .. } => reason,
+        other => other.to_string(),
+    });
+    one_line(&reason)
 }
 
 /// Replaces line ends by blanks: the error for missing credentials is a list.

@@ -1,5 +1,5 @@
-//! The adapters for AWS: the queue port on SQS, wake-ups on EventBridge Scheduler, and the throttle on Lambda's event
-//! source mappings.
+//! The adapters for AWS: the queue port on SQS, wake-ups on EventBridge Scheduler, the throttle on Lambda's event source
+//! mappings, and what stores on DynamoDB share.
 //!
 //! [`Aws`] creates them from [`AwsSettings`]. They differ from the ports' contracts where AWS has no equivalent:
 //! * SQS shows no waiting message without receiving it, so `peek` is refused. Counts are estimates.
@@ -11,14 +11,17 @@
 
 mod account;
 pub mod config;
+pub mod dynamodb;
 mod error;
 mod queue;
 mod secrets;
+pub mod testing;
 mod throttle;
 mod wakeups;
 
 pub use account::{Aws, with_client};
 pub use config::{AwsSettings, FunctionTemplate, Template};
+pub use dynamodb::{Dynamo, DynamoError};
 pub use queue::{SqsQueue, receipt};
 pub use secrets::Secret;
 pub use throttle::{DesiredState, MAPPING_LAG, MappingThrottle, PendingWrite, ThrottleMemory, ThrottleRecord};

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod conformance;
+mod dynamodb;
 mod emulator;
 mod memory;
 mod scripted;

@@ -31,6 +31,11 @@ impl Answer {
         Answer { status, error, body, meanwhile: Box::new(|| ()) }
     }
 
+    /// Returns an error with more than its code.
+    pub(crate) fn refusal(status: u16, error: &'static str, body: Value) -> Answer {
+        Answer { body, ..Answer::error(status, error) }
+    }
+
     pub(crate) fn meanwhile(self, meanwhile: impl FnOnce() + Send + 'static) -> Answer {
         Answer { meanwhile: Box::new(meanwhile), ..self }
     }
