@@ -1,11 +1,25 @@
 # A recurring schedule that starts a worker.
+#
+# A worker's active hours are not part of it: the function checks them at each tick, and a tick outside them costs one
+# short invocation. Scheduler knows time zones too, but runs a cron expression only once in the hour that clocks show
+# twice in autumn: https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
+
+locals {
+  # A rate counts from when the schedule was created. A cron expression in UTC has the multiples of the period.
+  rate = var.every_minutes == 1 ? "rate(1 minute)" : "rate(${var.every_minutes} minutes)"
+  cron = (
+    var.every_minutes < 60 ? "cron(0/${var.every_minutes} * * * ? *)" :
+    var.every_minutes < 1440 ? "cron(0 0/${floor(var.every_minutes / 60)} * * ? *)" :
+    "cron(0 0 * * ? *)"
+  )
+}
 
 resource "aws_scheduler_schedule" "this" {
   #checkov:skip=CKV_AWS_297:The input is the worker's name and a time; Scheduler encrypts it with its own key.
   name                = var.worker.name
   group_name          = var.group.name
   description         = "Starts ${var.worker.function_name}"
-  schedule_expression = "rate(${var.every_minutes} minutes)"
+  schedule_expression = var.aligned ? local.cron : local.rate
 
   flexible_time_window {
     mode = "OFF"

@@ -28,8 +28,19 @@ variable "every_minutes" {
   type        = number
 
   validation {
-    condition     = var.every_minutes >= 2 && floor(var.every_minutes) == var.every_minutes
-    error_message = "The period must be at least two minutes, in whole minutes."
+    condition     = var.every_minutes >= 1 && floor(var.every_minutes) == var.every_minutes
+    error_message = "The period must be at least one minute, in whole minutes. A worker with a shorter period is started once a minute and sends a message for each slot."
+  }
+}
+
+variable "aligned" {
+  description = "Whether the worker is started at multiples of the period since midnight in UTC."
+  type        = bool
+  default     = false
+
+  validation {
+    condition     = !var.aligned || (var.every_minutes <= 60 ? 60 % var.every_minutes == 0 : var.every_minutes % 60 == 0 && 1440 % var.every_minutes == 0)
+    error_message = "An aligned period must divide an hour, or be whole hours that divide a day."
   }
 }
 

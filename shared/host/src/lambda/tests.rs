@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use stint_core::clock::{Clock, ManualClock, after, to_millis};
 use stint_core::ports::{Counts, NewMessage, Queue, QueueSettings, Receipt, Throttle};
+use stint_core::schedule::{ActiveHours, Every};
 use stint_core::worker::{
     Disposition, Event, Invocation, MessageException, Outcome, QueueTrigger, StopSignal, Trigger, Worker, WorkerError,
     WorkerSpec, retry_delay,
@@ -209,4 +210,48 @@ fn an_event_for_another_worker_is_refused_by_name() {
             );
         }
     });
+}
+
+/// The hours apply to the schedule, and not to a wake-up that a worker has set, or to a person.
+#[test]
+fn a_schedule_starts_nothing_outside_its_hours() {
+    let world = LambdaWorld::new();
+    let embedded = Embedded::in_memory(Arc::new(world.clock.clone())).unwrap();
+    let clock = Arc::new(world.clock.clone());
+    let host = LambdaHost::new(Arc::new(NightWorker), None, embedded.throttle(), clock, StopSignal::default());
+    drive(&world.clock, async {
+        let tick = |wakeup: &str, due: &str| json!({"wakeup": wakeup, "worker": "test/night", "due": due});
+        let (day, night) = ("2026-11-20T09:59:00Z", "2026-11-21T03:59:00Z");
+        let skipped = json!({"active": false});
+        for (event, runs) in [
+            (tick("night", day), false),
+            (tick("night", night), true),
+            (tick("other", day), true),
+            (json!({"detail-type": "Scheduled Event", "time": day}), false),
+            (json!({"by": "hand"}), true),
+        ] {
+            let answer = host.handle(event.clone(), world.deadline()).await.unwrap();
+            assert_eq!(answer != skipped, runs, "{event}");
+        }
+    });
+}
+
+const NIGHT: ActiveHours = ActiveHours::new(20, 4, "America/New_York");
+
+/// Is active by night.
+struct NightWorker;
+
+impl Worker for NightWorker {
+    const SPEC: WorkerSpec = WorkerSpec {
+        fleet: "test",
+        name: "night",
+        summary: "works by night",
+        triggers: &[Trigger::Every(Every::new(Duration::from_secs(60)).aligned().within(NIGHT))],
+        concurrency: 1,
+        timeout: TIMEOUT,
+    };
+
+    async fn run(&self, _: Event, _: &Invocation) -> Result<Outcome, WorkerError> {
+        Ok(Outcome::default())
+    }
 }

@@ -41,7 +41,12 @@ fn described(deployment: Deployment) -> Facts {
         }
         for trigger in worker["triggers"].as_array().unwrap() {
             if let Some(seconds) = trigger.get("every_seconds") {
+                // Below a minute, a function is started once a minute and sends a message for each slot.
+                let seconds = seconds.as_u64().unwrap().max(60);
                 facts.insert(format!("schedule of {name}: every_seconds"), seconds.to_string());
+            }
+            if trigger.get("aligned").is_some() {
+                facts.insert(format!("schedule of {name}: aligned"), "true".to_owned());
             }
         }
     }

@@ -147,6 +147,9 @@ impl Infra {
         for (_, call) in self.calls("schedule") {
             let minutes = self.value(call, "every_minutes").and_then(|minutes| minutes.as_u64()).unwrap_or_default();
             facts.insert(format!("schedule of {}: every_seconds", self.fed(call)), (minutes * 60).to_string());
+            if self.value(call, "aligned") == Some(true.into()) {
+                facts.insert(format!("schedule of {}: aligned", self.fed(call)), "true".to_owned());
+            }
         }
         for (_, call) in self.calls("queue") {
             let queue = self.shown(call, "name");
