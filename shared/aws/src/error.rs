@@ -14,7 +14,9 @@ where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     R: std::fmt::Debug + Send + Sync + 'static,
 {
-    PortError::Backend { context: context.into(), reason: reason(error) }
+    let unanswered = matches!(error, SdkError::DispatchFailure(_) | SdkError::TimeoutError(_));
+    let (context, reason) = (context.into(), reason(error));
+    if unanswered { PortError::Unavailable { context, reason } } else { PortError::Backend { context, reason } }
 }
 
 /// Returns an error's reason in one line: the service's code and message, or why no answer was received.

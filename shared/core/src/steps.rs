@@ -18,8 +18,8 @@ pub trait LedgerStep: Send {
     /// discarded.
     fn apply(&mut self, ledger: &mut Ledger, now: Timestamp);
 
-    /// Sends the caller the result, or an error with the reason `lost` if the change was not stored.
-    fn finish(self: Box<Self>, lost: Option<&str>);
+    /// Sends the caller the result, or an error of the kind and with the text of `lost` if the change was not stored.
+    fn finish(self: Box<Self>, lost: Option<&PortError>);
 }
 
 /// The steps of a batch, in the order in which they were requested.
@@ -79,13 +79,12 @@ where
         self.value = Some((self.work)(ledger, now));
     }
 
-    fn finish(self: Box<Self>, lost: Option<&str>) {
+    fn finish(self: Box<Self>, lost: Option<&PortError>) {
+        let context = || format!("could not {}", self.what);
         let result = match (self.value, lost) {
+            (_, Some(error)) => Err(error.within(context())),
             (Some(value), None) => Ok(value),
-            (_, reason) => Err(PortError::backend(
-                format!("could not {}", self.what),
-                reason.unwrap_or("the step was not attempted"),
-            )),
+            (None, None) => Err(PortError::backend(context(), "the step was not attempted")),
         };
         // The caller may have stopped waiting. The step is stored all the same.
         let _ = self.sender.send(result);

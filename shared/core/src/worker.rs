@@ -229,6 +229,13 @@ pub enum WorkerError {
     Failed(String),
 }
 
+impl WorkerError {
+    /// Returns whether a port that the worker needs cannot be reached.
+    pub fn is_unavailable(&self) -> bool {
+        matches!(self, WorkerError::Port(error) if error.is_unavailable())
+    }
+}
+
 /// The context of one invocation: its deadline, and whether the host is stopping.
 #[derive(Clone)]
 pub struct Invocation {

@@ -115,5 +115,5 @@ impl FaultPlan {
 }
 
 fn unavailable() -> PortError {
-    PortError::backend("could not reach the store", "injected fault")
+    PortError::unavailable("could not reach the store", "injected fault")
 }

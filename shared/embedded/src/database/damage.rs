@@ -30,5 +30,26 @@ pub(crate) fn reason(error: &Error) -> String {
 
 /// Returns an error about the file at `path`. `what` completes the sentence "could not …".
 pub(crate) fn failed(what: &str, path: &Path, error: &Error) -> PortError {
-    PortError::backend(super::job::context(what, path), reason(error))
+    port_error(super::job::context(what, path), error, &reason(error))
+}
+
+/// Returns an error with this reason: [`PortError::Unavailable`] if SQLite's `error` is about the disk or a lock, so that
+/// every other statement fails in the same way.
+pub(super) fn port_error(context: String, error: &Error, reason: &str) -> PortError {
+    if is_unavailable(error) { PortError::unavailable(context, reason) } else { PortError::backend(context, reason) }
+}
+
+/// Returns whether the file cannot be used at the moment: the disk is full or fails, or another process keeps the lock.
+pub(super) fn is_unavailable(error: &Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(
+            ErrorCode::DiskFull
+                | ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::CannotOpen
+                | ErrorCode::ReadOnly
+        )
+    )
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, ErrorCode};
 use stint_core::ports::{PortError, PortResult};
 
-use super::damage::failed;
+use super::damage::{failed, port_error, reason};
 
 /// A write that waits for the writer. It is run first, and finished once it is known whether its transaction was
 /// committed.
@@ -16,8 +16,26 @@ pub(super) trait Job: Send {
     /// Does the work and keeps the result. Returns whether it may be committed.
     fn run(&mut self, connection: &Connection) -> bool;
 
-    /// Sends the result to the caller, or an error with the reason `lost` if the transaction was not committed.
-    fn finish(self: Box<Self>, lost: Option<&str>);
+    /// Sends the result to the caller, or the error `lost` if the transaction was not committed.
+    fn finish(self: Box<Self>, lost: Option<&Lost>);
+}
+
+/// Why a transaction was not committed.
+pub(super) struct Lost {
+    error: rusqlite::Error,
+    reason: String,
+}
+
+impl Lost {
+    /// A transaction that could not begin.
+    pub(super) fn before(error: rusqlite::Error) -> Lost {
+        Lost { reason: reason(&error), error }
+    }
+
+    /// A transaction that was rolled back.
+    pub(super) fn rolled_back(error: rusqlite::Error) -> Lost {
+        Lost { reason: format!("the transaction was rolled back: {}", reason(&error)), error }
+    }
 }
 
 /// A write as requested by a caller.
@@ -53,11 +71,11 @@ where
         succeeded
     }
 
-    fn finish(self: Box<Self>, lost: Option<&str>) {
+    fn finish(self: Box<Self>, lost: Option<&Lost>) {
         let Write { what, path, result, done, .. } = *self;
         let result = match (result, lost) {
             (Some(Err(error)), _) => Err(error),
-            (_, Some(reason)) => Err(PortError::backend(context(what, &path), reason)),
+            (_, Some(Lost { error, reason })) => Err(port_error(context(what, &path), error, reason)),
             (Some(Ok(value)), None) => Ok(value),
             (None, None) => Err(PortError::backend(context(what, &path), "the write was not attempted")),
         };

@@ -17,7 +17,7 @@ use rusqlite::Connection;
 use stint_core::ports::{PortError, PortResult};
 
 use changes::CommitSignal;
-use job::{Job, Write, attempt, context};
+use job::{Job, Lost, Write, attempt, context};
 use threads::Threads;
 use writer::execute;
 
@@ -229,7 +229,7 @@ impl Database {
         }
         let changed = connection.total_changes() != rows_before;
         drop(connection);
-        job.finish(written.err().map(|error| damage::reason(&error)).as_deref());
+        job.finish(written.err().map(Lost::before).as_ref());
         if changed {
             self.inner.changes.announce();
         }

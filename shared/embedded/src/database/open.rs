@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use stint_core::ports::{PortError, PortResult};
 
-use super::damage::reason;
+use super::damage::{port_error, reason};
 use super::{Mode, RowSize};
 
 /// How many times the busy handler retries before it gives up, and how long it waits in between: 30 s in all. SQLite's
@@ -146,5 +146,5 @@ pub(super) fn open_error(path: &Path, error: rusqlite::Error) -> PortError {
         }
         _ => format!("could not open {path}"),
     };
-    PortError::backend(context, reason(&error))
+    port_error(context, &error, &reason(&error))
 }

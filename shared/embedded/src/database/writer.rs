@@ -9,8 +9,7 @@ use std::sync::mpsc::Receiver;
 use rusqlite::Connection;
 
 use super::changes::CommitSignal;
-use super::damage::reason;
-use super::job::Job;
+use super::job::{Job, Lost};
 
 /// The most jobs in one transaction, so that callers get their results even if jobs never stop coming.
 const LARGEST_GROUP: usize = 1_000;
@@ -26,7 +25,7 @@ fn write_group(connection: &Connection, first: Box<dyn Job>, inbox: &Receiver<Bo
     let rows_before = connection.total_changes();
     if let Err(error) = execute(connection, "BEGIN IMMEDIATE") {
         // The jobs behind the first would only wait for the same lock again.
-        finish(std::iter::once(first).chain(inbox.try_iter()), Some(&reason(&error)));
+        finish(std::iter::once(first).chain(inbox.try_iter()), Some(&Lost::before(error)));
         return;
     }
     let mut jobs = Vec::new();
@@ -44,7 +43,7 @@ fn write_group(connection: &Connection, first: Box<dyn Job>, inbox: &Receiver<Bo
                 // A failed rollback leaves the transaction open, and the next BEGIN reports that to its callers.
                 let _ = execute(connection, "ROLLBACK");
             }
-            finish(jobs, Some(&format!("the transaction was rolled back: {}", reason(&error))));
+            finish(jobs, Some(&Lost::rolled_back(error)));
         }
     }
 }
@@ -79,6 +78,6 @@ pub(super) fn execute(connection: &Connection, statement: &str) -> rusqlite::Res
     connection.prepare_cached(statement)?.execute([]).map(|_| ())
 }
 
-fn finish(jobs: impl IntoIterator<Item = Box<dyn Job>>, lost: Option<&str>) {
+fn finish(jobs: impl IntoIterator<Item = Box<dyn Job>>, lost: Option<&Lost>) {
     jobs.into_iter().for_each(|job| job.finish(lost));
 }

@@ -64,8 +64,8 @@ impl Batcher {
         self.database.submit("keep the ledger", work, move |written| {
             // A write that never had its turn leaves its list waiting; those steps get the same error.
             let steps = lock(&taken).take().unwrap_or_else(|| shared.waiting.take());
-            let lost = written.err().map(|error| error.to_string());
-            steps.into_iter().for_each(|step| step.finish(lost.as_deref()));
+            let lost = written.err();
+            steps.into_iter().for_each(|step| step.finish(lost.as_ref()));
         });
     }
 }
