@@ -14,6 +14,10 @@ pub struct MongoSettings {
     /// The database. Without it, the one named in the address, or `stint` if the address names none.
     #[arg(long, env = "MONGODB_DATABASE")]
     pub mongodb_database: Option<String>,
+
+    /// The most connections that a process opens to a server. Without it, `maxPoolSize` of the address, or 10.
+    #[arg(long, env = "MONGODB_POOL_SIZE", value_parser = clap::value_parser!(u32).range(1..))]
+    pub mongodb_pool_size: Option<u32>,
 }
 
 impl MongoSettings {
@@ -28,4 +32,10 @@ impl MongoSettings {
 #[expect(clippy::disallowed_methods, reason = "a test's own setting")]
 pub(crate) fn server_of_tests() -> Option<String> {
     std::env::var("MONGODB_URI").ok()
+}
+
+/// The second server, on which a change of one document is atomic by itself.
+#[expect(clippy::disallowed_methods, reason = "a test's own setting")]
+pub(crate) fn atomic_server_of_tests() -> Option<String> {
+    std::env::var("STINT_MONGODB_ATOMIC_URI").ok()
 }

@@ -3,7 +3,7 @@
 //!
 //! Only simple operators and commands are used, so that other servers with MongoDB's protocol work as well. The only
 //! guarantee required is that a change of one document is atomic. `docs/decisions/` explains how the ledger is kept
-//! that way.
+//! that way, and how a write survives the loss of a server or of an answer.
 
 #![warn(missing_docs)]
 
@@ -11,7 +11,9 @@ mod breakers;
 pub mod config;
 mod connection;
 mod error;
+mod guarded;
 mod key_pool;
+mod operation;
 mod records;
 mod statements;
 pub mod testing;
@@ -20,9 +22,10 @@ mod time;
 pub use breakers::MongoBreakers;
 pub use config::MongoSettings;
 pub use connection::Mongo;
-pub use error::{explain, is_duplicate};
+pub use error::explain;
 pub use key_pool::MongoKeyPool;
 pub use mongodb;
+pub use operation::{MAX_TIME, Retry};
 pub use records::MongoRecords;
-pub use statements::{delete, update, upsert};
+pub use statements::{Changed, delete, delete_each, update, update_each, upsert};
 pub use time::{date, instant};

@@ -1,24 +1,35 @@
-//! Shared by tests and benchmarks that need a real server. `MONGODB_URI` names it; `scripts/test` starts one.
+//! Shared by tests and benchmarks that need a real server. `MONGODB_URI` names it, and `STINT_MONGODB_ATOMIC_URI` a
+//! second one, on which a change of one document is atomic by itself; `scripts/test` starts both.
 
 use std::future::Future;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::thread;
 
-use futures::future::join_all;
+use futures::FutureExt;
+use futures::future::{BoxFuture, join_all};
+use jiff::Timestamp;
 use mongodb::Collection;
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Document, doc};
+use stint_core::clock::{Clock, between};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::Mongo;
-use crate::config::server_of_tests;
+use crate::config::{atomic_server_of_tests, server_of_tests};
 
 /// Runs a test on the server, or prints why it is skipped.
-#[expect(clippy::print_stderr, reason = "a skipped test says why")]
 pub fn run(test: impl Future<Output = ()>) {
     match server_of_tests() {
         Some(_) => block_on(test),
-        None => eprintln!("skipped: MONGODB_URI names no server; scripts/test starts one"),
+        None => skip("MONGODB_URI names no server; scripts/test starts one"),
+    }
+}
+
+/// Runs a test on the second server, or prints why it is skipped.
+pub fn run_atomic(test: impl Future<Output = ()>) {
+    match atomic_server_of_tests() {
+        Some(_) => block_on(test),
+        None => skip("STINT_MONGODB_ATOMIC_URI names no server; scripts/test starts one"),
     }
 }
 
@@ -26,22 +37,40 @@ pub fn run(test: impl Future<Output = ()>) {
 ///
 /// The adapters require a server on which a change of one document is atomic. FerretDB 1 does not guarantee this,
 /// unless its commands are serialised, as `scripts/ferretdb` does: on it such a test would not test the adapters.
-#[expect(clippy::print_stderr, reason = "a skipped test says why")]
 pub fn run_race(test: impl Future<Output = ()>) {
     run(async {
-        if updates_are_atomic().await {
+        if updates_are_atomic(&TestDatabase::new()).await {
             test.await;
         } else {
-            eprintln!("skipped: the server that MONGODB_URI names lets two clients replace the same revision");
+            skip("the server that MONGODB_URI names lets two clients replace the same revision");
         }
     });
 }
 
+/// Runs a test on each server, with a database of its own.
+pub fn on_each_server(test: impl AsyncFn(TestDatabase)) {
+    run(async { test(TestDatabase::new()).await });
+    run_atomic(async { test(TestDatabase::atomic()).await });
+}
+
+/// The same for a test with concurrent writers.
+pub fn race_on_each_server(test: impl AsyncFn(TestDatabase)) {
+    run_race(async { test(TestDatabase::new()).await });
+    run_atomic(async {
+        assert!(updates_are_atomic(&TestDatabase::atomic()).await, "two clients have replaced the same revision");
+        test(TestDatabase::atomic()).await;
+    });
+}
+
+#[expect(clippy::print_stderr, reason = "a skipped test says why")]
+fn skip(reason: &str) {
+    eprintln!("skipped: {reason}");
+}
+
 /// Lets several clients replace the same revisions. Returns whether each revision was replaced by only one client.
-async fn updates_are_atomic() -> bool {
+async fn updates_are_atomic(database: &TestDatabase) -> bool {
     const CLIENTS: usize = 8;
     const ROUNDS: i32 = 30;
-    let database = TestDatabase::new();
     let clients = join_all((0..CLIENTS).map(|_| database.connect())).await;
     let revisions: Vec<_> = clients.iter().map(|client| client.collection("revisions")).collect();
     if revisions[0].insert_one(doc! { "_id": 1, "revision": 0 }).await.is_err() {
@@ -76,12 +105,22 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> T {
 /// A database that no other test uses, and that is dropped at the end.
 pub struct TestDatabase {
     name: String,
+    uri: Option<String>,
 }
 
 impl TestDatabase {
     /// Returns a new name on the test server; nothing is created yet.
     pub fn new() -> TestDatabase {
-        TestDatabase { name: format!("stint-test-{}", ObjectId::new()) }
+        TestDatabase::at(server_of_tests())
+    }
+
+    /// Returns a new name on the second server.
+    pub fn atomic() -> TestDatabase {
+        TestDatabase::at(atomic_server_of_tests())
+    }
+
+    fn at(uri: Option<String>) -> TestDatabase {
+        TestDatabase { name: format!("stint-test-{}", ObjectId::new()), uri }
     }
 
     /// Whether there is a server.
@@ -94,23 +133,27 @@ impl TestDatabase {
         &self.name
     }
 
+    /// The server's address.
+    pub fn uri(&self) -> &str {
+        self.uri.as_deref().unwrap_or_default()
+    }
+
     /// Returns new connections, as another process would have.
     ///
     /// # Panics
     /// If the address is invalid.
     pub async fn connect(&self) -> Mongo {
-        TestDatabase::connect_to(&self.name).await
+        TestDatabase::connect_to(self.uri(), &self.name).await
     }
 
-    /// Returns connections to the database of another process. That process drops it.
+    /// Returns connections to a database of another process, which drops it.
     ///
     /// # Panics
     /// If the address is invalid.
     #[expect(clippy::expect_used, reason = "a panic fails the test")]
-    pub async fn connect_to(name: &str) -> Mongo {
-        let uri = server_of_tests().unwrap_or_default();
+    pub async fn connect_to(uri: &str, name: &str) -> Mongo {
         // The address is set by the person or script that runs the tests.
-        Mongo::open(&uri, Some(name)).await.expect("an address of MongoDB")
+        Mongo::open(uri, Some(name), None, Arc::new(RealClock)).await.expect("an address of MongoDB")
     }
 }
 
@@ -120,10 +163,26 @@ impl Default for TestDatabase {
     }
 }
 
+/// The clock of the operations in these tests: the server runs in real time.
+#[derive(Clone, Copy, Debug)]
+pub struct RealClock;
+
+impl Clock for RealClock {
+    #[expect(clippy::disallowed_methods, reason = "the server of a test runs in real time")]
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the server of a test runs in real time")]
+    fn sleep_until(&self, deadline: Timestamp) -> BoxFuture<'static, ()> {
+        tokio::time::sleep(between(self.now(), deadline)).boxed()
+    }
+}
+
 impl Drop for TestDatabase {
     /// Drops the database and waits for it on another thread: this thread may be in the middle of a future.
     fn drop(&mut self) {
-        if !TestDatabase::is_there() {
+        if self.uri.is_none() {
             return;
         }
         let drop = || block_on(async { self.connect().await.database().drop().await });

@@ -2,67 +2,59 @@
 
 use std::collections::BTreeMap;
 
-use futures::TryStreamExt;
 use futures::future::join_all;
 use jiff::Timestamp;
-use mongodb::Collection;
 use mongodb::bson::{Bson, Document, doc};
 use stint_core::ledger::{Account, Changes, KeyId, WindowRecord};
-use stint_core::ports::PortResult;
+use stint_core::ports::{PortError, PortResult};
 
-use super::document::{self, Revision};
+use super::document::{self, StoredDocument};
 use super::windows::Windows;
 use crate::connection::Mongo;
-use crate::error::{explain, is_duplicate};
+use crate::guarded::{Revision, WriteOutcome};
+
+const COLLECTION: &str = "keys";
 
 /// The documents of all keys.
 #[derive(Clone)]
 pub(super) struct Accounts {
-    collection: Collection<Document>,
+    mongo: Mongo,
     windows: Windows,
 }
 
-/// The accounts in memory, with the revision of each account's document.
+/// The accounts in memory, with what is known of each account's document.
 #[derive(Default)]
 pub(super) struct Cache {
     pub(super) accounts: BTreeMap<KeyId, Account>,
-    revisions: BTreeMap<KeyId, Revision>,
-}
-
-/// The outcome of writing a key's document.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum WriteOutcome {
-    /// It was replaced.
-    Replaced,
-    /// Another process had changed it before.
-    Conflict,
-    /// Unknown; the reason.
-    Unknown(String),
+    stored: BTreeMap<KeyId, StoredDocument>,
 }
 
 impl Accounts {
     pub(super) fn new(mongo: &Mongo, windows: Windows) -> Accounts {
-        Accounts { collection: mongo.collection("keys"), windows }
+        Accounts { mongo: mongo.clone(), windows }
     }
 
     /// Reads the documents that other processes have changed: those whose revision is not the known one.
     pub(super) async fn refresh(&self, cache: &mut Cache, now: Timestamp) -> PortResult<()> {
-        let known: Vec<Document> = cache.revisions.iter().map(|(key, revision)| revision.filter(key)).collect();
+        let as_known = |(key, stored): (&KeyId, &StoredDocument)| {
+            let mut filter = doc! { "_id": &key.0 };
+            filter.extend(filter_of(&stored.revision));
+            filter
+        };
+        let known: Vec<Document> = cache.stored.iter().map(as_known).collect();
         let changed = if known.is_empty() {
             doc! {}
         } else {
             doc! { "$nor": known }
         };
-        let failed = |error| explain("read the keys", &error);
-        let mut found = self.collection.find(changed).await.map_err(failed)?;
-        while let Some(document) = found.try_next().await.map_err(failed)? {
+        for document in self.mongo.find(COLLECTION, changed, doc! {}, usize::MAX, "read the keys").await? {
             let Some(key) = document.get("_id").and_then(Bson::as_str).map(|id| KeyId(id.to_owned())) else { continue };
-            let (revision, account) = match document::read(&key, &document) {
+            let (stored, account) = match document::read(&key, &document) {
                 Some(read) => read,
                 None => document::unread(&document, now, self.windows.last(&key).await?),
             };
             cache.accounts.insert(key.clone(), account);
-            cache.revisions.insert(key, revision);
+            cache.stored.insert(key, stored);
         }
         Ok(())
     }
@@ -76,26 +68,22 @@ impl Accounts {
         }
         let writes = changes.accounts.into_iter().filter_map(|key| {
             let account = cache.accounts.get(&key)?;
-            let (revision, closed) = (cache.revisions.get(&key), closed.remove(&key).unwrap_or_default());
+            let (stored, closed) = (cache.stored.get(&key), closed.remove(&key).unwrap_or_default());
             Some(async move {
-                let written = self.write_one(&key, account, revision, &closed).await;
-                (key, written, closed)
+                let written = self.write_one(&key, account, stored, closed).await;
+                (key, written)
             })
         });
         let written = join_all(writes).await;
         let mut outcomes = BTreeMap::new();
-        for (key, written, closed) in written {
-            if written == WriteOutcome::Replaced {
-                let revision = cache
-                    .revisions
-                    .get(&key)
-                    .map_or_else(|| Revision::first(closed.clone()), |revision| revision.next(closed.clone()));
-                cache.revisions.insert(key.clone(), revision);
+        for (key, (outcome, stored)) in written {
+            if let (WriteOutcome::Replaced, Some(stored)) = (&outcome, stored) {
+                cache.stored.insert(key.clone(), stored);
             } else {
-                cache.revisions.remove(&key);
+                cache.stored.remove(&key);
                 cache.accounts.remove(&key);
             }
-            outcomes.insert(key, written);
+            outcomes.insert(key, outcome);
         }
         outcomes
     }
@@ -107,39 +95,48 @@ impl Accounts {
         &self,
         key: &KeyId,
         account: &Account,
-        revision: Option<&Revision>,
-        closed: &[WindowRecord],
-    ) -> WriteOutcome {
-        let document = match document::write(key, account, revision, closed) {
-            Ok(document) => document,
-            Err(error) => return WriteOutcome::Unknown(error.to_string()),
-        };
-        let Some(revision) = revision else {
-            return match self.collection.insert_one(document).await {
-                Ok(_) => WriteOutcome::Replaced,
-                Err(error) if is_duplicate(&error) => WriteOutcome::Conflict,
-                Err(error) => WriteOutcome::Unknown(explain("store a key", &error).to_string()),
-            };
-        };
-        if let Err(error) = self.windows.store(key, &revision.closed).await {
-            return WriteOutcome::Unknown(error.to_string());
+        stored: Option<&StoredDocument>,
+        closed: Vec<WindowRecord>,
+    ) -> (WriteOutcome, Option<StoredDocument>) {
+        match self.prepare(key, account, stored, closed).await {
+            Err(error) => (WriteOutcome::Unknown(error), None),
+            Ok((document, next)) => {
+                let base = stored.map(|stored| filter_of(&stored.revision));
+                let written = self.mongo.replace(COLLECTION, base.as_ref(), document, &next.revision, "store a key");
+                (written.await, Some(next))
+            }
         }
-        match self.collection.replace_one(revision.filter(key), document).await {
-            Ok(replaced) if replaced.matched_count > 0 => WriteOutcome::Replaced,
-            Ok(_) => WriteOutcome::Conflict,
-            Err(error) => WriteOutcome::Unknown(explain("store a key", &error).to_string()),
+    }
+
+    async fn prepare(
+        &self,
+        key: &KeyId,
+        account: &Account,
+        stored: Option<&StoredDocument>,
+        closed: Vec<WindowRecord>,
+    ) -> PortResult<(Document, StoredDocument)> {
+        let revision = Revision::after(stored.map(|stored| &stored.revision))?;
+        let document = document::write(key, account, &revision, &closed);
+        let document = document.map_err(|error| PortError::backend("could not store a key", error))?;
+        if let Some(stored) = stored {
+            self.windows.store(key, &stored.closed).await?;
         }
+        Ok((document, StoredDocument { revision, closed }))
     }
 
     /// Returns a key's windows, newest first: the stored ones, and those that its document still carries. The document
     /// is read first, because a window is stored before it leaves the document.
     pub(super) async fn windows(&self, key: &KeyId, max: usize) -> PortResult<Vec<WindowRecord>> {
-        let found = self.collection.find_one(doc! { "_id": &key.0 }).await;
-        let found = found.map_err(|error| explain("read a key", &error))?;
+        let found = self.mongo.find_one(COLLECTION, doc! { "_id": &key.0 }, "read a key").await?;
         let carried = found.map(|document| document::closed(key, &document)).unwrap_or_default();
         let stored = self.windows.newest(key, max).await?;
         let mut windows: BTreeMap<u64, WindowRecord> = BTreeMap::new();
         windows.extend(stored.into_iter().chain(carried).map(|window| (window.window, window)));
         Ok(windows.into_values().rev().take(max).collect())
     }
+}
+
+/// Matches the document that has this revision.
+fn filter_of(revision: &Revision) -> Document {
+    doc! { "revision": revision.value() }
 }

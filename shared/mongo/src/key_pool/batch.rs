@@ -6,8 +6,11 @@
 //! * A refusal or a list that followed such a step in its batch counted holds that do not exist. It is repeated too.
 //! * The process crashes before the write: nothing has happened. It crashes after the write: the hold exists without a
 //!   caller, and ends by itself like that of any caller that crashes.
-//! * The outcome of a write is unknown. Its callers get that error, and the result of the write, if any, is read before
-//!   the next batch.
+//! * The answer to a write is lost. The document tells whether the write was applied.
+//! * Its outcome stays unknown. Its callers get that error, and the result of the write, if any, is read before the next
+//!   batch.
+//! * A new primary has rolled back what a majority did not have, and other processes have written since. The revision is
+//!   another one, so the document is read again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
@@ -18,10 +21,11 @@ use futures::lock::Mutex;
 use jiff::Timestamp;
 use stint_core::clock::Clock;
 use stint_core::ledger::{Changes, KeyId, Ledger, LedgerSettings};
-use stint_core::ports::PortResult;
+use stint_core::ports::{PortError, PortResult};
 use stint_core::steps::{LedgerStep, PendingSteps, Steps};
 
-use super::accounts::{Accounts, Cache, WriteOutcome};
+use super::accounts::{Accounts, Cache};
+use crate::guarded::WriteOutcome;
 
 /// How often a step is tried before its caller gets an error because other processes were faster each time. In each
 /// round one process wins, and the waits spread the others: eight processes under constant load, for 100,000
@@ -96,7 +100,7 @@ impl Shared {
         let now = self.clock.now();
         if let Err(error) = self.accounts.refresh(cache, now).await {
             *cache = Cache::default();
-            pending_steps.into_iter().for_each(|pending| pending.step.finish(Some(&error.to_string())));
+            pending_steps.into_iter().for_each(|pending| pending.step.finish(Some(&error)));
             return Vec::new();
         }
         let mut ledger = Ledger::new(self.settings, mem::take(&mut cache.accounts));
@@ -129,26 +133,32 @@ fn finish(pending_steps: Vec<PendingStep>, written: &BTreeMap<KeyId, WriteOutcom
     let mut is_uncertain = false;
     for mut pending in pending_steps {
         let outcomes = || pending.changed.iter().filter_map(|key| written.get(key));
-        if let Some(WriteOutcome::Unknown(reason)) =
-            outcomes().find(|outcome| matches!(outcome, WriteOutcome::Unknown(_)))
-        {
+        let unknown = outcomes().find_map(|outcome| match outcome {
+            WriteOutcome::Unknown(error) => Some(error),
+            _ => None,
+        });
+        if let Some(error) = unknown {
             is_uncertain = true;
-            pending.step.finish(Some(reason));
+            pending.step.finish(Some(error));
             continue;
         }
-        let lost = outcomes().any(|outcome| *outcome == WriteOutcome::Conflict);
+        let lost = outcomes().any(|outcome| matches!(outcome, WriteOutcome::Conflict));
         is_uncertain |= lost;
         let stands = if pending.changed.is_empty() { !is_uncertain } else { !lost };
         if stands {
             pending.step.finish(None);
         } else if pending.losses + 1 == TRIES {
-            pending.step.finish(Some("gave up after 30 conflicts: too many processes change the key at the same time"));
+            pending.step.finish(Some(&gave_up()));
         } else {
             pending.losses += 1;
             again.push(pending);
         }
     }
     again
+}
+
+fn gave_up() -> PortError {
+    PortError::backend("gave up after 30 conflicts", "too many processes change the key at the same time")
 }
 
 fn pending_steps(steps: Steps) -> Vec<PendingStep> {

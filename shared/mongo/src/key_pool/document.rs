@@ -1,61 +1,39 @@
-//! A key's document: `{_id, revision, record, holds, closed}`. Its content is written and read as a whole, so record,
-//! holds and windows are JSON, in the same format as on SQLite.
+//! A key's document: `{_id, revision, earlier, record, holds, closed}`. Its content is written and read as a whole, so
+//! record, holds and windows are JSON, in the same format as on SQLite.
 
 use jiff::Timestamp;
-use mongodb::bson::{Bson, Document, doc};
+use mongodb::bson::{Document, doc};
 use stint_core::ledger::{Account, Holds, KeyId, WindowRecord};
 
-/// The revision of the document that an account in memory was read from or written to.
+use crate::guarded::Revision;
+
+/// The document that an account in memory was read from or written to.
 #[derive(Clone, Debug)]
-pub(super) struct Revision {
-    /// The stored value, of any type: an invalid revision can be replaced too.
-    revision: Bson,
+pub(super) struct StoredDocument {
+    pub(super) revision: Revision,
     /// The windows that the document carries.
     pub(super) closed: Vec<WindowRecord>,
 }
 
-impl Revision {
-    /// Returns the revision of a document that was just created.
-    pub(super) fn first(closed: Vec<WindowRecord>) -> Revision {
-        Revision { revision: Bson::Int64(1), closed }
-    }
-
-    /// Returns the revision of the document that has replaced it.
-    pub(super) fn next(&self, closed: Vec<WindowRecord>) -> Revision {
-        Revision { revision: Bson::Int64(self.next_revision()), closed }
-    }
-
-    /// Matches the document if no other process has changed it.
-    pub(super) fn filter(&self, key: &KeyId) -> Document {
-        doc! { "_id": &key.0, "revision": self.revision.clone() }
-    }
-
-    fn next_revision(&self) -> i64 {
-        self.revision.as_i64().unwrap_or_default() + 1
-    }
-}
-
-/// Returns the document of an account, in the revision after `revision`.
+/// Returns the document of an account.
 pub(super) fn write(
     key: &KeyId,
     account: &Account,
-    revision: Option<&Revision>,
+    revision: &Revision,
     closed: &[WindowRecord],
 ) -> serde_json::Result<Document> {
     let holds = account.holds.write(0..=u64::MAX)?.unwrap_or_else(|| "[]".to_owned());
     let closed = closed.iter().map(serde_json::to_string).collect::<serde_json::Result<Vec<String>>>()?;
-    Ok(doc! {
-        "_id": &key.0,
-        "revision": revision.map_or(1, Revision::next_revision),
-        "record": serde_json::to_string(account)?,
-        "holds": holds,
-        "closed": closed,
-    })
+    let record = serde_json::to_string(account)?;
+    let mut document = doc! { "_id": &key.0 };
+    document.extend(revision.fields());
+    document.extend(doc! { "record": record, "holds": holds, "closed": closed });
+    Ok(document)
 }
 
 /// Reads a document; `None` if its record is invalid. An invalid hold closes the key: it counts as never read, and
 /// grants nothing before the upstream has been asked.
-pub(super) fn read(key: &KeyId, document: &Document) -> Option<(Revision, Account)> {
+pub(super) fn read(key: &KeyId, document: &Document) -> Option<(StoredDocument, Account)> {
     let mut account = match serde_json::from_str::<Account>(document.get_str("record").unwrap_or_default()) {
         Ok(account) => account,
         Err(error) => {
@@ -68,22 +46,20 @@ pub(super) fn read(key: &KeyId, document: &Document) -> Option<(Revision, Accoun
         account.limit = None;
     }
     account.sequence = account.sequence.max(account.holds.last_sequence());
-    let revision = document.get("revision").cloned().unwrap_or(Bson::Null);
-    Some((Revision { revision, closed: closed(key, document) }, account))
+    Some((StoredDocument { revision: Revision::of(document), closed: closed(key, document) }, account))
 }
 
 /// Returns an account to continue with if the record is invalid. Its numbers are higher than any that the key can have
 /// used; `last_window` is the highest stored window.
-pub(super) fn unread(document: &Document, now: Timestamp, last_window: u64) -> (Revision, Account) {
+pub(super) fn unread(document: &Document, now: Timestamp, last_window: u64) -> (StoredDocument, Account) {
     let mut account = Account::unread();
     read_holds(document, &mut account.holds);
     // A key counts a few steps per call, and far fewer than one per microsecond.
     let beyond = u64::try_from(now.as_microsecond()).unwrap_or_default();
     account.sequence = beyond.max(account.holds.last_sequence());
-    let revision = document.get("revision").cloned().unwrap_or(Bson::Null);
     let closed = closed(&KeyId(document.get_str("_id").unwrap_or_default().to_owned()), document);
     account.window = closed.iter().map(|window| window.window).fold(last_window, u64::max);
-    (Revision { revision, closed }, account)
+    (StoredDocument { revision: Revision::of(document), closed }, account)
 }
 
 fn read_holds(document: &Document, holds: &mut Holds) -> bool {

@@ -11,7 +11,6 @@ use stint_core::clock::{Clock, after};
 use stint_core::ports::{LONGEST_CLAIM, Parked, PortResult};
 
 use crate::connection::Mongo;
-use crate::error::explain;
 use crate::statements::{delete, update, upsert};
 use crate::time::{date, instant};
 
@@ -68,8 +67,9 @@ impl ParkedMessages {
         let claim = doc! { "$set": { "lentUntil": date(until), "loan": lease_id } };
         let field = |document: &Document, name: &str| document.get(name).cloned().unwrap_or(Bson::Null);
         let as_seen = |document: &Document| {
-            let [id, parked_at, lease] = ["_id", "parkedAt", "loan"].map(|name| field(document, name));
-            update(doc! { "_id": id, "parkedAt": parked_at, "loan": lease }, claim.clone())
+            let [id, parked_at, lease, until] =
+                ["_id", "parkedAt", "loan", "lentUntil"].map(|name| field(document, name));
+            update(doc! { "_id": id, "parkedAt": parked_at, "loan": lease, "lentUntil": until }, claim.clone())
         };
         let statements: Vec<Document> = candidates.iter().map(as_seen).collect();
         self.mongo.update_all(COLLECTION, &statements, "claim parked messages").await?;
@@ -93,8 +93,7 @@ impl ParkedMessages {
     }
 
     pub(super) async fn count(&self, queue: &str) -> PortResult<u64> {
-        let counted = self.mongo.collection(COLLECTION).count_documents(doc! { "queue": queue }).await;
-        counted.map_err(|error| explain("count parked messages", &error))
+        self.mongo.count(COLLECTION, doc! { "queue": queue }, "count parked messages").await
     }
 
     async fn find(&self, filter: Document, max: usize) -> PortResult<Vec<Document>> {

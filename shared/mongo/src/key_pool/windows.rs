@@ -6,8 +6,7 @@ use stint_core::ports::{PortError, PortResult};
 
 use super::document;
 use crate::connection::Mongo;
-use crate::error::explain;
-use crate::statements::upsert;
+use crate::statements::{delete_each, upsert};
 
 const COLLECTION: &str = "windows";
 
@@ -33,8 +32,7 @@ impl Windows {
         self.mongo.update_all(COLLECTION, &statements, "store a key's windows").await?;
         let oldest_kept = newest.saturating_sub(WINDOWS_KEPT).cast_signed();
         let old = doc! { "key": &key.0, "number": { "$lte": oldest_kept } };
-        let forgotten = self.mongo.collection(COLLECTION).delete_many(old).await;
-        forgotten.map(drop).map_err(|error| explain("forget a key's oldest windows", &error))
+        self.mongo.delete_all(COLLECTION, &[delete_each(old)], "forget a key's oldest windows").await
     }
 
     /// Returns at most `max` windows, newest first.

@@ -21,7 +21,14 @@ struct World {
 
 impl World {
     async fn new() -> World {
-        let database = TestDatabase::new();
+        World::on(TestDatabase::new()).await
+    }
+
+    async fn atomic() -> World {
+        World::on(TestDatabase::atomic()).await
+    }
+
+    async fn on(database: TestDatabase) -> World {
         let handles = [database.connect().await, database.connect().await];
         World { clock: FrozenClock::new(), database, handles, turn: AtomicUsize::new(0) }
     }
@@ -61,4 +68,12 @@ mod breakers {
 
 mod key_pool {
     stint_testkit::key_pool_suite!(stint_mongo::testing::run, crate::conformance::World::new());
+}
+
+mod breakers_on_the_atomic_server {
+    stint_testkit::breakers_suite!(stint_mongo::testing::run_atomic, crate::conformance::World::atomic());
+}
+
+mod key_pool_on_the_atomic_server {
+    stint_testkit::key_pool_suite!(stint_mongo::testing::run_atomic, crate::conformance::World::atomic());
 }

@@ -5,7 +5,7 @@ use stint_core::ledger::{CallEnd, KeyState, Reading};
 use stint_core::points::Points;
 use stint_core::ports::KeyPool;
 use stint_mongo::mongodb::bson::{Document, doc};
-use stint_mongo::testing::{TestDatabase, run};
+use stint_mongo::testing::{TestDatabase, on_each_server};
 use stint_mongo::{Mongo, MongoKeyPool};
 
 use crate::clock::FrozenClock;
@@ -20,12 +20,18 @@ async fn damaged(database: &TestDatabase, change: Document) -> (Mongo, MongoKeyP
     (mongo, pool)
 }
 
+/// The fields, with the revision that another process would have written with them.
+fn with_revision(fields: &Document) -> Document {
+    let mut fields = fields.clone();
+    fields.insert("revision", "another process's");
+    fields
+}
+
 #[test]
 fn an_unreadable_account_is_closed_until_it_is_read() {
     for record in [doc! { "record": r#"{"limit": "much"}"# }, doc! { "record": 5 }] {
-        run(async {
-            let database = TestDatabase::new();
-            let (_, pool) = damaged(&database, doc! { "$set": record, "$inc": { "revision": 1 } }).await;
+        on_each_server(async |database| {
+            let (_, pool) = damaged(&database, doc! { "$set": with_revision(&record) }).await;
             let status = pool.keys().await.unwrap().remove(0);
             assert_eq!((status.state, status.held), (KeyState::Stale, Points::whole(10)));
             assert!(reserve(&pool, 1).await.is_none());
@@ -40,9 +46,8 @@ fn an_unreadable_account_is_closed_until_it_is_read() {
 #[test]
 fn an_unreadable_hold_closes_its_key_until_it_is_read() {
     for holds in ["[[2,-10,0,null]]", "[[2,10", "{}", "5"] {
-        run(async {
-            let database = TestDatabase::new();
-            let (_, pool) = damaged(&database, doc! { "$set": { "holds": holds }, "$inc": { "revision": 1 } }).await;
+        on_each_server(async |database| {
+            let (_, pool) = damaged(&database, doc! { "$set": with_revision(&doc! { "holds": holds }) }).await;
             assert_eq!(pool.keys().await.unwrap()[0].state, KeyState::Stale, "{holds}");
             assert!(reserve(&pool, 1).await.is_none());
             read_key(&pool, 100).await;
@@ -54,9 +59,8 @@ fn an_unreadable_hold_closes_its_key_until_it_is_read() {
 #[test]
 fn an_invalid_revision_is_replaced() {
     for change in [doc! { "$set": { "revision": "seven" } }, doc! { "$unset": { "revision": "" } }] {
-        run(async {
-            let database = TestDatabase::new();
-            let (_, pool) = damaged(&database, change).await;
+        on_each_server(async |database| {
+            let (_, pool) = damaged(&database, change.clone()).await;
             assert!(reserve(&pool, 90).await.is_some());
             assert!(reserve(&pool, 1).await.is_none());
         });
@@ -65,8 +69,7 @@ fn an_invalid_revision_is_replaced() {
 
 #[test]
 fn a_deleted_key_is_dropped_at_the_next_write() {
-    run(async {
-        let database = TestDatabase::new();
+    on_each_server(async |database| {
         let pool = pool(&database, 100).await;
         let mongo = database.connect().await;
         mongo.collection("keys").delete_one(doc! {}).await.unwrap();
@@ -77,8 +80,7 @@ fn a_deleted_key_is_dropped_at_the_next_write() {
 
 #[test]
 fn a_window_is_recorded_whichever_process_crashes() {
-    run(async {
-        let database = TestDatabase::new();
+    on_each_server(async |database| {
         let (clock, mongo) = (FrozenClock::new(), database.connect().await);
         let pool = MongoKeyPool::open(&mongo, crate::LEDGER, std::sync::Arc::new(clock.clone())).await.unwrap();
         pool.configure(&[key()]).await.unwrap();

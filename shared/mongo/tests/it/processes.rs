@@ -11,12 +11,13 @@ use futures::future::join_all;
 use stint_core::ledger::CallEnd;
 use stint_core::points::Points;
 use stint_core::ports::KeyPool;
-use stint_mongo::testing::{TestDatabase, block_on, run, run_race};
+use stint_mongo::testing::{TestDatabase, block_on, on_each_server, race_on_each_server};
 
 use crate::{open, pool, reserve};
 
 const ROLE: &str = "STINT_TEST_ROLE";
 const DATABASE: &str = "STINT_TEST_DATABASE";
+const SERVER: &str = "STINT_TEST_SERVER";
 
 /// The prefix of a child's lines: the test harness writes to the same output.
 const MARK: &str = "child reports ";
@@ -25,9 +26,9 @@ const MARK: &str = "child reports ";
 #[test]
 #[expect(clippy::disallowed_methods, reason = "a child is told its role by the environment")]
 fn child() {
-    let (Ok(role), Ok(database)) = (std::env::var(ROLE), std::env::var(DATABASE)) else { return };
+    let [Ok(role), Ok(server), Ok(database)] = [ROLE, SERVER, DATABASE].map(std::env::var) else { return };
     block_on(async {
-        let pool = open(&TestDatabase::connect_to(&database).await).await;
+        let pool = open(&TestDatabase::connect_to(&server, &database).await).await;
         match role.as_str() {
             "reserve" => reserve_until_refused(&pool).await,
             "spend" => spend_until_killed(&pool).await,
@@ -70,9 +71,10 @@ struct Process {
 }
 
 impl Process {
-    fn start(role: &str, database: &str) -> Process {
+    fn start(role: &str, database: &TestDatabase) -> Process {
         let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["--exact", "processes::child", "--nocapture"]).env(ROLE, role).env(DATABASE, database);
+        command.args(["--exact", "processes::child", "--nocapture"]);
+        command.env(ROLE, role).env(SERVER, database.uri()).env(DATABASE, database.name());
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
         Process { child, output }
@@ -104,11 +106,10 @@ fn texts<'a>(reports: &'a [(String, String)], word: &str) -> Vec<&'a str> {
 
 #[test]
 fn two_processes_never_hold_the_same_points() {
-    run_race(async {
-        let database = TestDatabase::new();
+    race_on_each_server(async |database| {
         let pool = pool(&database, 7_005).await;
         let readers = [(); 2].map(|()| {
-            let process = Process::start("reserve", database.name());
+            let process = Process::start("reserve", &database);
             std::thread::spawn(move || process.rest())
         });
         let reports: Vec<_> = readers.into_iter().flat_map(|reader| reader.join().unwrap()).collect();
@@ -123,10 +124,9 @@ fn two_processes_never_hold_the_same_points() {
 
 #[test]
 fn acknowledged_steps_survive_a_kill() {
-    run(async {
-        let database = TestDatabase::new();
+    on_each_server(async |database| {
         let pool = pool(&database, 1_000_000).await;
-        let mut spender = Process::start("spend", database.name());
+        let mut spender = Process::start("spend", &database);
         let mut reports: Vec<_> = std::iter::from_fn(|| spender.next()).take(150).collect();
         spender.child.kill().unwrap();
         reports.extend(std::iter::from_fn(|| spender.next()));

@@ -9,7 +9,7 @@ use stint_core::ledger::CallEnd;
 use stint_core::points::Points;
 use stint_core::ports::{KeyPool, Parked};
 use stint_mongo::MongoKeyPool;
-use stint_mongo::testing::{TestDatabase, run_race};
+use stint_mongo::testing::{TestDatabase, race_on_each_server};
 
 use crate::clock::FrozenClock;
 use crate::{LEDGER, WINDOW, key, open, pool, reserve};
@@ -21,8 +21,7 @@ async fn handles(database: &TestDatabase, count: usize) -> Vec<Arc<MongoKeyPool>
 
 #[test]
 fn many_processes_never_hold_the_same_points() {
-    run_race(async {
-        let database = TestDatabase::new();
+    race_on_each_server(async |database| {
         let pool = pool(&database, 1_000).await;
         let handles = handles(&database, 8).await;
         let reservers = (0..200).map(|number| {
@@ -45,8 +44,7 @@ fn many_processes_never_hold_the_same_points() {
 
 #[test]
 fn many_processes_that_settle_all_holds_leave_none() {
-    run_race(async {
-        let database = TestDatabase::new();
+    race_on_each_server(async |database| {
         let pool = pool(&database, 100).await;
         let handles = handles(&database, 4).await;
         let spenders = (0..40).map(|number| {
@@ -72,8 +70,7 @@ fn many_processes_that_settle_all_holds_leave_none() {
 
 #[test]
 fn one_of_many_may_read_a_key() {
-    run_race(async {
-        let database = TestDatabase::new();
+    race_on_each_server(async |database| {
         open(&database.connect().await).await.configure(&[key()]).await.unwrap();
         let handles = handles(&database, 8).await;
         let claims = join_all(handles.iter().map(|pool| pool.claim_reading(Points::ZERO, WINDOW))).await;
@@ -83,8 +80,7 @@ fn one_of_many_may_read_a_key() {
 
 #[test]
 fn parked_messages_are_claimed_by_one_of_many() {
-    run_race(async {
-        let database = TestDatabase::new();
+    race_on_each_server(async |database| {
         let handles = handles(&database, 8).await;
         let parked_at = FrozenClock::new().now();
         let message =
@@ -110,8 +106,7 @@ fn parked_messages_are_claimed_by_one_of_many() {
 
 #[test]
 fn a_pool_that_is_opened_by_many_at_once_has_each_key_once() {
-    run_race(async {
-        let database = TestDatabase::new();
+    race_on_each_server(async |database| {
         let opened = join_all((0..8).map(|_| async {
             let mongo = database.connect().await;
             let pool = MongoKeyPool::open(&mongo, LEDGER, Arc::new(FrozenClock::new())).await.unwrap();

@@ -3,12 +3,11 @@
 use futures::future::join_all;
 use stint_mongo::MongoRecords;
 use stint_mongo::mongodb::bson::doc;
-use stint_mongo::testing::{TestDatabase, run, run_race};
+use stint_mongo::testing::{on_each_server, race_on_each_server};
 
 #[test]
 fn only_the_current_version_is_replaced() {
-    run_race(async {
-        let database = TestDatabase::new();
+    race_on_each_server(async |database| {
         let handles =
             join_all((0..8).map(|_| async { MongoRecords::new(&database.connect().await, "throttles") })).await;
         assert_eq!(handles[0].load::<u32>("rank-fetcher").await.unwrap(), None);
@@ -26,8 +25,7 @@ fn only_the_current_version_is_replaced() {
 
 #[test]
 fn a_record_that_cannot_be_read_is_an_error() {
-    run(async {
-        let database = TestDatabase::new();
+    on_each_server(async |database| {
         let mongo = database.connect().await;
         let damaged = doc! { "_id": "rank-fetcher", "version": 1_i64, "record": "{" };
         mongo.collection("throttles").insert_one(damaged).await.unwrap();

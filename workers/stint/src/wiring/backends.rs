@@ -71,10 +71,10 @@ impl Backends {
         let mut backends =
             Backends { queue_workers, unqualified, ..Backends::new(choice, ports, home, clock.clone())? };
         if choice.has_aws() {
-            backends.aws = Some(aws::connect(settings, clock).await?);
+            backends.aws = Some(aws::connect(settings, clock.clone()).await?);
         }
         if choice.has_mongo(ports) {
-            backends.mongo = Some(mongo::connect(settings).await?);
+            backends.mongo = Some(mongo::connect(settings, clock).await?);
         }
         Ok(backends)
     }

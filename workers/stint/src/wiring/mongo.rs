@@ -12,8 +12,8 @@ use super::config::BackendSettings;
 pub(crate) use stint_mongo::Mongo;
 
 /// The server that the settings name.
-pub(crate) async fn connect(settings: &BackendSettings) -> anyhow::Result<Mongo> {
-    Ok(Mongo::connect(&settings.mongo).await?)
+pub(crate) async fn connect(settings: &BackendSettings, clock: Arc<dyn Clock>) -> anyhow::Result<Mongo> {
+    Ok(Mongo::connect(&settings.mongo, clock).await?)
 }
 
 /// What keeps the collections of fleets.

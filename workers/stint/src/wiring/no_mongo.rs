@@ -14,7 +14,7 @@ use crate::built::built_without_cloud;
 /// A server, of which there is none.
 pub(crate) enum Mongo {}
 
-pub(crate) async fn connect(_: &BackendSettings) -> anyhow::Result<Mongo> {
+pub(crate) async fn connect(_: &BackendSettings, _: Arc<dyn Clock>) -> anyhow::Result<Mongo> {
     bail!(built_without_cloud("MongoDB", "mongodb"))
 }
 

@@ -1,6 +1,9 @@
 //! Tests of `stint throttle`.
 
+use std::sync::Arc;
+
 use serde_json::json;
+use stint_host::SystemClock;
 use stint_mongo::{Mongo, MongoRecords, MongoSettings};
 
 use crate::cloud::{Cloud, Emulator};
@@ -122,8 +125,9 @@ fn the_throttle_of_an_earlier_version_is_known() {
         let settings = MongoSettings {
             mongodb_uri: Some(database.clone().into()),
             mongodb_database: Some(emulator.queue("").trim_end_matches('-').to_owned()),
+            mongodb_pool_size: None,
         };
-        MongoRecords::new(&Mongo::connect(&settings).await.unwrap(), "throttles")
+        MongoRecords::new(&Mongo::connect(&settings, Arc::new(SystemClock)).await.unwrap(), "throttles")
     };
     let record = json!({ "version": 7, "written": { "concurrency": 5, "paused": true }, "intent": null });
     assert!(block_on(async { records().await.replace("discover", 0, &record).await.unwrap() }));

@@ -4,8 +4,8 @@
 use async_trait::async_trait;
 use futures::TryStreamExt;
 use stint_core::ports::PortResult;
-use stint_mongo::explain;
 use stint_mongo::mongodb::bson::{Bson, Document, doc};
+use stint_mongo::{MAX_TIME, Retry};
 
 use super::MongoStore;
 use super::documents::read;
@@ -42,17 +42,16 @@ impl Directory for MongoStore {
 impl MongoStore {
     /// The ids of all players with that name.
     async fn ids(&self, named: &PlayerName) -> PortResult<Vec<Bson>> {
-        let failed = |error| explain("find a player by name", &error);
         let (collection, wanted) = (self.mongo.collection(PLAYERS), named.name().to_lowercase());
         let on_the_server = doc! { "region": named.region(), "server.slug": named.server() };
-        let mut found = collection.find(on_the_server).projection(doc! { "name": 1 }).await.map_err(failed)?;
-        let mut ids = Vec::new();
-        while let Some(document) = found.try_next().await.map_err(failed)? {
-            let document: Document = document;
-            if document.get_str("name").is_ok_and(|name| name.to_lowercase() == wanted) {
-                ids.extend(document.get("_id").cloned());
-            }
-        }
+        let find = || async {
+            let found =
+                collection.find(on_the_server.clone()).projection(doc! { "name": 1 }).max_time(MAX_TIME).await?;
+            found.try_collect::<Vec<Document>>().await
+        };
+        let mut found = self.mongo.run("find a player by name", Retry::Idempotent, find).await?;
+        found.retain(|document| document.get_str("name").is_ok_and(|name| name.to_lowercase() == wanted));
+        let ids = found.iter().filter_map(|document| document.get("_id").cloned()).collect();
         Ok(ids)
     }
 }

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use stint_core::ports::PortResult;
 use stint_mongo::mongodb::bson::{Bson, Document, doc};
-use stint_mongo::{delete, explain, update, upsert};
+use stint_mongo::{delete, update, upsert};
 
 use super::MongoStore;
 use super::documents::{above, id, id_of, own_id, page, read};
@@ -87,8 +87,7 @@ impl Discovers for MongoStore {
     }
 
     async fn count(&self) -> PortResult<u64> {
-        let count = self.mongo.collection(DISCOVERS).estimated_document_count().await;
-        count.map_err(|error| explain("count discovered players", &error))
+        self.mongo.estimated_count(DISCOVERS, "count discovered players").await
     }
 
     async fn backlog(&self, freshness: &Freshness) -> PortResult<Backlog> {

@@ -5,7 +5,7 @@ use futures::future::try_join;
 use jiff::Timestamp;
 use stint_core::ports::{PortError, PortResult};
 use stint_mongo::mongodb::bson::{Bson, Document, doc};
-use stint_mongo::{delete, explain, upsert};
+use stint_mongo::{delete, upsert};
 
 use super::MongoStore;
 use super::documents::{above, id, id_of, own_id, page, read, write};
@@ -103,8 +103,7 @@ impl Players for MongoStore {
     }
 
     async fn get(&self, player: PlayerId) -> PortResult<Option<Player>> {
-        let found = self.mongo.collection(PLAYERS).find_one(doc! { "_id": id(player) }).await;
-        let found = found.map_err(|error| explain("read a player", &error))?;
+        let found = self.mongo.find_one(PLAYERS, doc! { "_id": id(player) }, "read a player").await?;
         let unreadable = |reason: String| PortError::backend(format!("cannot read player {player}"), reason);
         found.map(read).transpose().map_err(unreadable)
     }
@@ -115,10 +114,7 @@ impl Players for MongoStore {
     }
 
     async fn counts(&self) -> PortResult<PlayerCounts> {
-        let count = async |collection| {
-            let count = self.mongo.collection(collection).estimated_document_count().await;
-            count.map_err(|error| explain("count players", &error))
-        };
+        let count = async |collection| self.mongo.estimated_count(collection, "count players").await;
         Ok(PlayerCounts { ranked: count(PLAYERS).await?, dropped: count(DROPPED).await? })
     }
 }

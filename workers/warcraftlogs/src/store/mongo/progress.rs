@@ -9,7 +9,7 @@ use stint_core::clock::is_pending;
 use stint_core::ports::{PortError, PortResult};
 use stint_mongo::mongodb::bson::oid::ObjectId;
 use stint_mongo::mongodb::bson::{Bson, Document, doc};
-use stint_mongo::{date, explain, instant, is_duplicate};
+use stint_mongo::{Retry, date, instant, update};
 
 use super::MongoStore;
 use super::documents::{read, write};
@@ -81,19 +81,16 @@ impl Progress {
 impl MongoStore {
     /// Leases a rule with the lease number after the one that was read. `false`: another process was faster.
     pub(super) async fn lease_rule(&self, rule: ObjectId, seen: u64, until: Timestamp) -> PortResult<bool> {
-        let (collection, lease) = (self.mongo.collection(PROGRESS), (seen + 1).cast_signed());
+        let (lease, what) = ((seen + 1).cast_signed(), "claim a discovery rule");
         let leased = if seen == 0 {
             let first = doc! { "_id": rule, "lease": lease, "leasedUntil": date(until) };
-            collection.insert_one(first).await.map(|_| true)
+            self.mongo.insert(PROGRESS, first, what).await?
         } else {
             let filter = doc! { "_id": rule, "lease": seen.cast_signed() };
             let change = doc! { "$set": { "lease": lease, "leasedUntil": date(until) }, "$unset": { "resting": "" } };
-            collection.update_one(filter, change).await.map(|leased| leased.matched_count > 0)
+            self.mongo.update(PROGRESS, update(filter, change), Retry::Refused, what).await?
         };
-        match leased {
-            Err(error) if is_duplicate(&error) => Ok(false),
-            leased => leased.map_err(|error| explain("claim a discovery rule", &error)),
-        }
+        Ok(leased.documents > 0)
     }
 
     /// Changes the progress of the holder of that lease. `false`: another discovery has the rule by now.
@@ -105,8 +102,8 @@ impl MongoStore {
         what: &str,
     ) -> PortResult<bool> {
         let filter = doc! { "_id": rule, "lease": lease.cast_signed() };
-        let changed = self.mongo.collection(PROGRESS).update_one(filter, change).await;
-        changed.map(|changed| changed.matched_count > 0).map_err(|error| explain(what, &error))
+        let changed = self.mongo.update(PROGRESS, update(filter, change), Retry::Idempotent, what).await?;
+        Ok(changed.documents > 0)
     }
 }
 

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use stint_core::clock::before;
 use stint_core::ports::PortResult;
 use stint_mongo::mongodb::bson::{Document, doc};
-use stint_mongo::{date, explain, instant, upsert};
+use stint_mongo::{Retry, date, delete_each, instant, upsert};
 
 use super::MongoStore;
 use super::documents::{read, write};
@@ -23,8 +23,8 @@ impl RefreshResults for MongoStore {
             return Ok(());
         }
         let old = doc! { "at": { "$lt": date(before(self.clock.now(), RESULTS_KEPT)) } };
-        let forgotten = self.mongo.collection(ANSWERS).delete_many(old).await;
-        forgotten.map_err(|error| explain("delete the results of old refreshes", &error))?;
+        let what = "delete the results of old refreshes";
+        self.mongo.delete(ANSWERS, delete_each(old), Retry::Idempotent, what).await?;
         let keep = |refreshed: &RefreshResult| {
             let set = doc! { "$set": { "at": date(refreshed.at), "result": write(&refreshed.result)? } };
             Ok(upsert(doc! { "_id": key(&refreshed.player_ref) }, set))

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use stint_core::ports::PortResult;
 use stint_mongo::mongodb::bson::{Bson, Document, doc};
-use stint_mongo::{delete, explain, update, upsert};
+use stint_mongo::{Retry, delete, update, update_each, upsert};
 
 use super::MongoStore;
 use super::documents::{id, id_of};
@@ -115,8 +115,7 @@ impl MongoStore {
         let refused = doc! { field(unit): { "$type": "string" } };
         let clear_refusal =
             doc! { "$unset": { field(unit): "" }, "$pull": { format!("raids.{}", unit.0): i64::from(unit.1) } };
-        let cleared = self.mongo.collection(STANDINGS).update_many(refused, clear_refusal).await;
-        cleared.map_err(|error| explain(what, &error))?;
+        self.mongo.update(STANDINGS, update_each(refused, clear_refusal), Retry::Idempotent, what).await?;
         self.mongo.delete_all(REFUSALS, &[delete(key)], what).await
     }
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use stint_core::ports::PortResult;
 use stint_mongo::mongodb::bson::{Bson, Document, doc};
-use stint_mongo::{date, explain, instant, is_duplicate};
+use stint_mongo::{Retry, date, delete, instant, update, upsert};
 
 use super::MongoStore;
 use super::documents::write;
@@ -40,9 +40,8 @@ impl MongoStore {
         let Ok(id) = object_id(id) else { return Ok(false) };
         let doubted = doc! { "_id": id, "doubt": { "$exists": true } };
         let accept = doc! { "$set": { "accepted": true }, "$unset": { "resting": "" } };
-        let accepted = self.mongo.collection(PROGRESS).update_one(doubted, accept).await;
-        let accepted = accepted.map_err(|error| explain("accept the doubt about a discovery rule", &error))?;
-        Ok(accepted.matched_count > 0)
+        let (statement, what) = (update(doubted, accept), "accept the doubt about a discovery rule");
+        Ok(self.mongo.update(PROGRESS, statement, Retry::Idempotent, what).await?.documents > 0)
     }
 
     pub(super) async fn list_upstreams(&self) -> PortResult<Vec<UpstreamPause>> {
@@ -56,15 +55,12 @@ impl MongoStore {
         let until = date(pause.pause.until);
         let earlier = doc! { "_id": &pause.upstream, "until": { "$lt": until } };
         let begin = doc! { "$set": { "until": until, "reason": &pause.pause.reason } };
-        match self.mongo.collection(RESTS).update_one(earlier, begin).upsert(true).await {
-            Err(error) if is_duplicate(&error) => Ok(()),
-            begun => begun.map(drop).map_err(|error| explain("pause an upstream", &error)),
-        }
+        self.mongo.update(RESTS, upsert(earlier, begin), Retry::Idempotent, "pause an upstream").await.map(drop)
     }
 
     pub(super) async fn end_pause(&self, upstream: &str) -> PortResult<bool> {
-        let ended = self.mongo.collection(RESTS).delete_one(doc! { "_id": upstream }).await;
-        Ok(ended.map_err(|error| explain("resume an upstream", &error))?.deleted_count > 0)
+        let statement = delete(doc! { "_id": upstream });
+        Ok(self.mongo.delete(RESTS, statement, Retry::Refused, "resume an upstream").await?.documents > 0)
     }
 }
 

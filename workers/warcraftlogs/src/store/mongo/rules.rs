@@ -11,7 +11,7 @@ use stint_core::clock::{after, to_millis};
 use stint_core::ports::{PortError, PortResult};
 use stint_mongo::mongodb::bson::oid::ObjectId;
 use stint_mongo::mongodb::bson::{Bson, Document, doc};
-use stint_mongo::{date, explain, upsert};
+use stint_mongo::{Retry, date, delete, update, upsert};
 
 use super::MongoStore;
 use super::documents::{extended, from_extended, read, write};
@@ -97,16 +97,15 @@ impl Rules for MongoStore {
         self.mongo.update_all(SCHEDULES, &[upsert(filter.clone(), document)], what).await?;
         let all = doc! { "pass": "", "listed": "", "resting": "", "leasedUntil": "", "doubt": "", "accepted": "" };
         let forget = doc! { "$inc": { "lease": 1_i64 }, "$unset": all };
-        let forgotten = self.mongo.collection(PROGRESS).update_one(filter, forget).upsert(true).await;
-        forgotten.map(drop).map_err(|error| explain(what, &error))
+        self.mongo.update_all(PROGRESS, &[upsert(filter, forget)], what).await
     }
 
     async fn remove(&self, id: &str) -> PortResult<bool> {
         let Ok(id) = object_id(id) else { return Ok(false) };
-        let failed = |error| explain("remove a discovery rule", &error);
-        let removed = self.mongo.collection(SCHEDULES).delete_one(doc! { "_id": id }).await.map_err(failed)?;
-        self.mongo.collection(PROGRESS).delete_one(doc! { "_id": id }).await.map_err(failed)?;
-        Ok(removed.deleted_count > 0)
+        let (statement, what) = (delete(doc! { "_id": id }), "remove a discovery rule");
+        let removed = self.mongo.delete(SCHEDULES, statement.clone(), Retry::Refused, what).await?;
+        self.mongo.delete(PROGRESS, statement, Retry::Idempotent, what).await?;
+        Ok(removed.documents > 0)
     }
 
     /// Operators write rules, so there are few, and the one that has waited longest is found here.
@@ -150,8 +149,7 @@ impl Rules for MongoStore {
         }
         let as_claimed = as_claimed(id, &claim.rule);
         let ran = doc! { "$set": { "lastRun": date(ran_at) } };
-        let ran = self.mongo.collection(SCHEDULES).update_one(as_claimed, ran).await;
-        if ran.map_err(|error| explain(what, &error))?.matched_count == 0 {
+        if self.mongo.update(SCHEDULES, update(as_claimed, ran), Retry::Idempotent, what).await?.documents == 0 {
             return Ok(false);
         }
         let forget = doc! { "$unset": { "pass": "", "leasedUntil": "", "doubt": "", "accepted": "" } };

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use stint_core::clock::to_millis;
 use stint_core::ports::PortResult;
 use stint_mongo::mongodb::bson::{Bson, Document, doc};
-use stint_mongo::{date, explain, instant, update, upsert};
+use stint_mongo::{Retry, date, instant, update, update_each, upsert};
 
 use super::MongoStore;
 use super::documents::{id, id_of, read};
@@ -130,8 +130,8 @@ impl MongoStore {
 
     pub(super) async fn forget_all_queued(&self) -> PortResult<()> {
         let (queued, forget) = (doc! { "queuedAt": { "$exists": true } }, doc! { "$unset": { "queuedAt": "" } });
-        let forgotten = self.mongo.collection(STANDINGS).update_many(queued, forget).await;
-        forgotten.map(drop).map_err(|error| explain("clear queued players", &error))
+        let statement = update_each(queued, forget);
+        self.mongo.update(STANDINGS, statement, Retry::Idempotent, "clear queued players").await.map(drop)
     }
 }
 

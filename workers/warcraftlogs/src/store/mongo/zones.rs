@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use stint_core::ports::PortResult;
 use stint_mongo::mongodb::bson::{Bson, Document, doc};
-use stint_mongo::{date, explain, instant, is_duplicate, upsert};
+use stint_mongo::{Retry, date, delete_each, instant, upsert};
 
 use super::MongoStore;
 use super::documents::id_of;
@@ -23,10 +23,9 @@ impl Zones for MongoStore {
         for raid in raids {
             let free = doc! { "_id": i64::from(*raid), "frozenSince": Bson::Null, "askAt": { "$lte": now } };
             let claim = doc! { "$set": { "askAt": date(until) } };
-            match self.mongo.collection(ZONES).update_one(free, claim).upsert(true).await {
-                Ok(_) => claimed.push(*raid),
-                Err(error) if is_duplicate(&error) => {}
-                Err(error) => return Err(explain("claim the check for frozen raids", &error)),
+            let (statement, what) = (upsert(free, claim), "claim the check for frozen raids");
+            if !self.mongo.update(ZONES, statement, Retry::Refused, what).await?.is_duplicate {
+                claimed.push(*raid);
             }
         }
         Ok(claimed)
@@ -53,7 +52,7 @@ impl Zones for MongoStore {
     }
 
     async fn clear_frozen(&self) -> PortResult<()> {
-        let thawed = self.mongo.collection(ZONES).delete_many(doc! {}).await;
-        thawed.map(drop).map_err(|error| explain("delete frozen raids", &error))
+        let all = delete_each(doc! {});
+        self.mongo.delete(ZONES, all, Retry::Idempotent, "delete frozen raids").await.map(drop)
     }
 }
