@@ -5,7 +5,9 @@
 mod clock;
 mod conformance;
 mod damage;
+mod failover;
 mod processes;
+mod proxy;
 mod race;
 mod records;
 
