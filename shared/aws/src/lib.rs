@@ -24,5 +24,7 @@ pub use config::{AwsSettings, FunctionTemplate, Template};
 pub use dynamodb::{Dynamo, DynamoError};
 pub use queue::{SqsQueue, receipt};
 pub use secrets::Secret;
-pub use throttle::{DesiredState, MAPPING_LAG, MappingThrottle, PendingWrite, ThrottleMemory, ThrottleRecord};
+pub use throttle::{
+    DesiredState, MAPPING_LAG, MappingThrottle, PendingWrite, ReservedThrottle, ThrottleMemory, ThrottleRecord,
+};
 pub use wakeups::SchedulerWakeups;

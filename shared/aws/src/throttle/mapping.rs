@@ -2,29 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use aws_sdk_lambda::Client;
-use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_lambda::types::{EventSourceMappingConfiguration, ScalingConfig};
-use stint_core::clock::{Clock, after};
+use stint_core::clock::Clock;
 use stint_core::ports::{PortError, PortResult};
 
+use super::retry::{FailedRequest, retried};
 use super::setting::MappingSetting;
-use crate::error::{code, port_error};
-
-/// Errors that a later attempt may resolve: all calls except invoke share 15 requests a second per account and region,
-/// and a mapping that is being changed accepts no other change.
-/// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
-const RETRYABLE: [&str; 4] =
-    ["TooManyRequestsException", "ResourceInUseException", "ResourceConflictException", "ServiceException"];
+use crate::error::code;
 
 /// The mapping does not exist: one that was deployed again has another id.
 const GONE: &str = "ResourceNotFoundException";
-
-/// How long a change is retried, and the wait after the first attempt, which doubles each time.
-const RETRY_PERIOD: Duration = Duration::from_secs(30);
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
 
 /// Changes the mappings of SQS queues.
 pub(super) struct Mappings {
@@ -35,12 +24,6 @@ pub(super) struct Mappings {
     ids: Mutex<BTreeMap<String, String>>,
 }
 
-/// A failed request.
-struct FailedRequest {
-    error: PortError,
-    retryable: bool,
-}
-
 impl Mappings {
     pub(super) fn new(client: Client, clock: Arc<dyn Clock>) -> Mappings {
         Mappings { client, clock, ids: Mutex::default() }
@@ -49,20 +32,8 @@ impl Mappings {
     /// Writes to the mapping of `function`, and retries for a while. The mapping accepts the change and applies it
     /// later.
     pub(super) async fn write(&self, function: &str, setting: MappingSetting) -> PortResult<()> {
-        let deadline = after(self.clock.now(), RETRY_PERIOD);
-        let mut pause = FIRST_PAUSE;
-        loop {
-            let refusal = match self.try_write(function, setting).await {
-                Ok(()) => return Ok(()),
-                Err(refusal) => refusal,
-            };
-            if !refusal.retryable || after(self.clock.now(), pause) > deadline {
-                return Err(refusal.error);
-            }
-            tracing::debug!(function, error = %refusal.error, "retrying an update of an event source mapping");
-            self.clock.sleep(pause).await;
-            pause *= 2;
-        }
+        let context = format!("update the event source mapping of {function}");
+        retried(&*self.clock, &context, || self.try_write(function, setting)).await
     }
 
     async fn try_write(&self, function: &str, setting: MappingSetting) -> Result<(), FailedRequest> {
@@ -98,18 +69,6 @@ impl Mappings {
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
         self.ids.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl FailedRequest {
-    fn new<E>(context: String, error: SdkError<E>) -> FailedRequest
-    where
-        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-    {
-        // Without an answer it is unknown whether the request was received; sending it twice does no harm.
-        let unanswered = error.as_service_error().is_none() && !matches!(error, SdkError::ConstructionFailure(_));
-        let passing = unanswered || code(&error).is_some_and(|code| RETRYABLE.contains(&code));
-        FailedRequest { error: port_error(context, error), retryable: passing }
     }
 }
 

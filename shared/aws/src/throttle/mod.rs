@@ -1,6 +1,6 @@
 //! The throttle port on Lambda's event source mappings.
 //!
-//! Reserved concurrency stays as it was deployed: a function at its reserved concurrency refuses batches that its
+//! Reserved concurrency stays as it was deployed, except with [`ReservedThrottle`]: a function at its reserved concurrency refuses batches that its
 //! mapping has already received, which uses up receives. A mapping at its maximum concurrency does not receive.
 //!
 //! What may happen between any two lines:
@@ -15,6 +15,8 @@
 
 mod mapping;
 mod memory;
+mod reserved;
+mod retry;
 mod setting;
 
 use std::collections::BTreeMap;
@@ -31,6 +33,7 @@ use mapping::Mappings;
 use setting::MappingSetting;
 
 pub use memory::{DesiredState, PendingWrite, ThrottleMemory, ThrottleRecord};
+pub use reserved::ReservedThrottle;
 
 /// How long a mapping may take to apply a change: an update returns 202, and the mapping's state changes later.
 /// [assumed: tens of seconds have been seen, nothing is documented]
@@ -62,6 +65,11 @@ impl MappingThrottle {
         clock: Arc<dyn Clock>,
     ) -> MappingThrottle {
         MappingThrottle { mappings: Mappings::new(client, clock.clone()), functions, memory, clock }
+    }
+
+    /// Returns the function of a worker that a queue feeds.
+    fn function(&self, worker: &WorkerId) -> Option<&str> {
+        self.functions.get(worker).map(String::as_str)
     }
 
     async fn change(&self, worker: &WorkerId, change: impl Fn(&mut DesiredState) + Send + Sync) -> PortResult<()> {

@@ -11,7 +11,7 @@ use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{FunctionCode, Runtime};
 use aws_sdk_sqs::types::QueueAttributeName;
 use jiff::Timestamp;
-use stint_aws::Aws;
+use stint_aws::{Aws, ReservedThrottle};
 use stint_core::clock::ManualClock;
 use stint_core::ports::{MAX_BODY, PortResult, Queue, QueueSettings, Throttle, WakeupSource, Wakeups};
 use stint_testkit::{QueueWorld, ThrottleWorld, Time, WakeupWorld};
@@ -66,6 +66,10 @@ impl EmulatorWorld {
         let source = format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}");
         mapping.event_source_arn(source).enabled(false).send().await.unwrap();
         world
+    }
+
+    pub(crate) fn reserved_throttle(&self) -> Arc<ReservedThrottle> {
+        self.aws.reserved_throttle(self.memory.clone(), &[WORKER], &[WORKER]).unwrap()
     }
 
     /// Creates the queue and its dead-letter queue as infrastructure does.
@@ -141,6 +145,22 @@ impl ThrottleWorld for EmulatorWorld {
     }
 }
 
+/// The same world, in which the function is throttled by its reserved concurrency.
+struct ReservedWorld(EmulatorWorld);
+
+impl ReservedWorld {
+    async fn new() -> ReservedWorld {
+        ReservedWorld(EmulatorWorld::with_throttles().await)
+    }
+}
+
+#[async_trait]
+impl ThrottleWorld for ReservedWorld {
+    async fn throttle(&self) -> PortResult<Arc<dyn Throttle>> {
+        Ok(self.0.reserved_throttle())
+    }
+}
+
 mod queue {
     stint_testkit::queue_suite!(crate::emulator::run, crate::conformance::EmulatorWorld::new());
 }
@@ -149,4 +169,7 @@ mod wakeups {
 }
 mod throttle {
     stint_testkit::throttle_suite!(crate::emulator::run, crate::conformance::EmulatorWorld::with_throttles());
+}
+mod reserved {
+    stint_testkit::throttle_suite!(crate::emulator::run, crate::conformance::ReservedWorld::new());
 }

@@ -19,6 +19,13 @@ pub(crate) fn steering(backends: &Backends) -> anyhow::Result<Arc<dyn Throttle>>
     backends.steering(Arc::new(ThrottleRecords { records, unqualified: backends.unqualified.clone() }))
 }
 
+/// Returns the same, except that `worker` is throttled by its function's reserved concurrency.
+pub(crate) fn by_reserved_concurrency(backends: &Backends, worker: &WorkerId) -> anyhow::Result<Arc<dyn Throttle>> {
+    let records = MongoRecords::new(backends.mongo()?, THROTTLES);
+    let memory = Arc::new(ThrottleRecords { records, unqualified: backends.unqualified.clone() });
+    backends.by_reserved_concurrency(memory, worker)
+}
+
 /// Stores the state of the throttle on Lambda's event source mappings, a record for each worker.
 ///
 /// Earlier versions knew a worker by its name alone, and its record keeps that name: a function of an earlier version that

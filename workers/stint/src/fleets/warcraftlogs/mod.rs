@@ -19,9 +19,11 @@ mod up;
 mod upstream;
 mod workers;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
-use stint_core::ports::QueueSettings;
+use stint_core::ports::{QueueSettings, Throttle};
 use stint_core::worker::{QueueTrigger, WorkerSpec};
 use stint_embedded::upkeep::FileSpec;
 use stint_warcraftlogs::config::Settings;
@@ -81,6 +83,10 @@ impl Fleet for WarcraftLogs {
 
     fn upstreams_of(&self, worker: &WorkerSpec, settings: &FleetSettings) -> &'static [&'static str] {
         outages::upstreams_of(worker, settings.get())
+    }
+
+    async fn throttle(&self, settings: &FleetSettings, backends: &Backends) -> anyhow::Result<Arc<dyn Throttle>> {
+        stores::throttle(settings.get(), backends).await
     }
 
     fn builder<'a>(&self, settings: &'a FleetSettings, backends: &'a Backends) -> Box<dyn WorkerBuilder + 'a> {

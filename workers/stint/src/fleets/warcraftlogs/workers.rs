@@ -34,7 +34,7 @@ use stint_warcraftlogs::reviver::Reviver;
 use tokio::sync::OnceCell;
 
 use super::specs::{queue_settings, trigger};
-use super::stores::{Collections, Stores};
+use super::stores::{Collections, Stores, throttle};
 use super::up::RunningWarcraftLogs;
 
 use crate::context::Context;
@@ -99,7 +99,8 @@ impl<'a> Workers<'a> {
         let client = Client::new(self.transport().await?, clock.clone()).guarded(Arc::new(breaker));
         let api = Api::new(settings, client, clock.clone()).map_err(|error| anyhow!(error))?;
         let collections = self.collections().await?;
-        let (pool, throttle) = (self.backends.pool(settings.ledger()).await?, self.backends.throttle().await?);
+        let pool = self.backends.pool(settings.ledger()).await?;
+        let throttle = throttle(settings, self.backends).await?;
         pool.configure(&settings.key_ids()).await?;
         Ok(Budget {
             pool,
