@@ -155,6 +155,27 @@ class Deploy(unittest.TestCase):
         code, _ = self.deploy(terminal="yes", FAILS="apply")
         self.assertEqual((code, (self.infra / "plan").exists()), (1, True))
 
+    def test_ci_plans_nothing_without_a_backend_and_a_lock_file(self) -> None:
+        backend = 'terraform {\n  backend "s3" {\n    bucket = "state"\n  }\n}\n'
+        for mode in ["--plan", "--apply"]:
+            (self.infra / "plan").write_text("reviewed")
+            for path, text, said in [
+                ("versions.tf", "# backend \"s3\" is missing\n", "infra/ has no backend"),
+                ("backend.tf", backend, "infra/.terraform.lock.hcl is missing"),
+            ]:
+                (self.infra / path).write_text(text)
+                code, output = self.deploy(mode, CI="true")
+                self.assertEqual((code, self.called()), (1, []), mode)
+                self.assertIn(said, output)
+            (self.infra / "backend.tf").unlink()
+        (self.infra / "backend.tf").write_text(backend)
+        (self.infra / ".terraform.lock.hcl").touch()
+        init = "infra: init -input=false -lockfile=readonly"
+        self.assertEqual(self.deploy("--plan", CI="true")[0], 0)
+        self.assertEqual(self.called(), [init, self.planned()[-1]])
+        self.assertEqual(self.deploy("--apply", CI="true")[0], 0)
+        self.assertEqual(self.called()[2:], [init, "infra: apply -input=false plan"], "the same plan, and no other")
+
     def test_wrong_usage_is_told_from_failure(self) -> None:
         for arguments in [["--destroy"], ["--plan", "-no-color"], ["-no-color"]]:
             code, said = self.deploy(*arguments)

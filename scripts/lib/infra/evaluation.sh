@@ -12,7 +12,8 @@ fleets=(
 first=(-var region=ap-northeast-1 "${fleets[@]}")
 second=(
     -var region=ap-southeast-1 "${fleets[@]}"
-    -var 'poe_stashes={client_id="shop",contact="you@example.org",bucket="more-pages"}'
+    -var 'warcraftlogs={lua_repository="https://example.org/databases.git",budget_strategy="worst-case",secrets={"db-generator"=["LUA_OUT"]}}'
+    -var 'poe_stashes={client_id="shop",contact="you@example.org",bucket="more-pages",secrets={"follower"=["POE_MAX_BODY"]}}'
 )
 third=(
     -var region=ap-northeast-1 -var prefix=twelvechars0
