@@ -7,6 +7,7 @@ variable "poe_stashes" {
     contact   = string
     bucket    = string
     settings  = optional(map(string))
+    secrets   = optional(map(list(string)))
   })
   default = null
 }
@@ -29,6 +30,7 @@ module "poe_stashes" {
   contact      = var.poe_stashes.contact
   bucket       = var.poe_stashes.bucket
   settings     = var.poe_stashes.settings
+  secrets      = var.poe_stashes.secrets
 }
 
 output "poe_stashes" {

@@ -4,12 +4,16 @@
 variable "warcraftlogs" {
   description = "The variables of modules/warcraftlogs. With null, the fleet is not deployed."
   type = object({
-    lua_repository       = string
-    concurrency_limit    = optional(number)
-    discovery_source     = optional(string)
-    oldest_message_hours = optional(number)
-    rules_name_servers   = optional(bool)
-    settings             = optional(map(string))
+    lua_repository          = string
+    budget_strategy         = optional(string)
+    concurrency_limit       = optional(number)
+    discovery_source        = optional(string)
+    expired_points          = optional(number)
+    oldest_message_hours    = optional(number)
+    overdue_discovery_hours = optional(number)
+    rules_name_servers      = optional(bool)
+    settings                = optional(map(string))
+    secrets                 = optional(map(list(string)))
   })
 }
 
@@ -23,16 +27,20 @@ provider "aws" {
 }
 
 module "warcraftlogs" {
-  count                = var.warcraftlogs == null ? 0 : 1
-  source               = "./modules/warcraftlogs"
-  providers            = { aws = aws.warcraftlogs }
-  installation         = merge(local.installation, { package = "${var.packages}/stint-warcraftlogs-arm64.zip" })
-  lua_repository       = var.warcraftlogs.lua_repository
-  concurrency_limit    = var.warcraftlogs.concurrency_limit
-  discovery_source     = var.warcraftlogs.discovery_source
-  oldest_message_hours = var.warcraftlogs.oldest_message_hours
-  rules_name_servers   = var.warcraftlogs.rules_name_servers
-  settings             = var.warcraftlogs.settings
+  count                   = var.warcraftlogs == null ? 0 : 1
+  source                  = "./modules/warcraftlogs"
+  providers               = { aws = aws.warcraftlogs }
+  installation            = merge(local.installation, { package = "${var.packages}/stint-warcraftlogs-arm64.zip" })
+  lua_repository          = var.warcraftlogs.lua_repository
+  budget_strategy         = var.warcraftlogs.budget_strategy
+  concurrency_limit       = var.warcraftlogs.concurrency_limit
+  discovery_source        = var.warcraftlogs.discovery_source
+  expired_points          = var.warcraftlogs.expired_points
+  oldest_message_hours    = var.warcraftlogs.oldest_message_hours
+  overdue_discovery_hours = var.warcraftlogs.overdue_discovery_hours
+  rules_name_servers      = var.warcraftlogs.rules_name_servers
+  settings                = var.warcraftlogs.settings
+  secrets                 = var.warcraftlogs.secrets
 }
 
 output "warcraftlogs" {

@@ -9,6 +9,7 @@ locals {
       name              = module.chain.name
       dead_letters_name = module.chain.dead_letters_name
       oldest_hours      = 2
+      feeds             = "follower"
     }
     # The queue may be without a consumer for a while. SQS deletes messages that are older than two weeks.
     stored-pages = {

@@ -15,11 +15,12 @@ locals {
     stem        = local.stem
     secret_path = "/${var.installation.prefix}/poe-stashes"
     environment = merge(var.settings, var.installation.environment, {
-      POE_BLOBS          = "s3://${var.bucket}/${local.pages_prefix}"
-      POE_CLIENT_ID      = var.client_id
-      POE_CONTACT        = var.contact
-      STINT_AWS_FUNCTION = "${local.functions}-{fleet}-{worker}"
-      STINT_PROFILE      = "aws"
+      POE_BLOBS                 = "s3://${var.bucket}/${local.pages_prefix}"
+      POE_CLIENT_ID             = var.client_id
+      POE_CONTACT               = var.contact
+      STINT_AWS_FUNCTION        = "${local.functions}-{fleet}-{worker}"
+      STINT_AWS_RECURRING_GROUP = aws_scheduler_schedule_group.schedules.name
+      STINT_PROFILE             = "aws"
     })
   })
 }
@@ -32,7 +33,7 @@ module "follower" {
   timeout_seconds = 900
   memory_mb       = 512
   concurrency     = 2
-  secrets         = ["POE_CLIENT_SECRET"]
+  secrets         = concat(["POE_CLIENT_SECRET"], lookup(var.secrets, "follower", []))
   feeds_itself    = true
 }
 
@@ -55,7 +56,7 @@ module "watcher" {
   timeout_seconds = 60
   memory_mb       = 128
   concurrency     = 1
-  secrets         = ["POE_CLIENT_SECRET"]
+  secrets         = concat(["POE_CLIENT_SECRET"], lookup(var.secrets, "watcher", []))
 }
 
 module "watcher_schedule" {

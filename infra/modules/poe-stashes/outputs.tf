@@ -10,7 +10,7 @@ output "queues" {
 
 output "secrets" {
   description = "The SSM parameters that must exist before the fleet can work."
-  value       = ["${local.fleet.secret_path}/POE_CLIENT_SECRET"]
+  value       = [for secret in distinct(concat(["POE_CLIENT_SECRET"], flatten(values(var.secrets)))) : "${local.fleet.secret_path}/${secret}"]
 }
 
 output "dashboard" {

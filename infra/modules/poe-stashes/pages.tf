@@ -1,4 +1,5 @@
-# The bucket for the pages and the chain's record, and both functions' rights to it and to the queues.
+# The bucket for the pages and the chain's record, and both functions' rights to it and to the queues. Only the follower
+# writes pages and hands them on; the watcher reads and writes records, and sends the chain's message.
 
 resource "aws_s3_bucket" "pages" {
   #checkov:skip=CKV_AWS_18:Two functions write, and their logs tell what.
@@ -46,10 +47,28 @@ resource "aws_s3_bucket_lifecycle_configuration" "pages" {
   }
 }
 
+locals {
+  # What each worker may do with objects, and which queues it sends to.
+  follow = {
+    follower = {
+      role    = module.follower.role_name
+      objects = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
+      queues  = [module.chain.arn, aws_sqs_queue.stored_pages.arn]
+    }
+    watcher = {
+      role    = module.watcher.role_name
+      objects = ["s3:GetObject", "s3:PutObject"]
+      queues  = [module.chain.arn]
+    }
+  }
+}
+
 data "aws_iam_policy_document" "follow" {
+  for_each = local.follow
+
   statement {
     sid       = "KeepPagesAndTheChain"
-    actions   = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
+    actions   = each.value.objects
     resources = ["${aws_s3_bucket.pages.arn}/${local.pages_prefix}/*"]
   }
 
@@ -63,7 +82,7 @@ data "aws_iam_policy_document" "follow" {
   statement {
     sid       = "HandOn"
     actions   = ["sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:SendMessage"]
-    resources = [module.chain.arn, aws_sqs_queue.stored_pages.arn]
+    resources = each.value.queues
   }
 
   # Counting the waiting messages includes the dead letters.
@@ -75,8 +94,8 @@ data "aws_iam_policy_document" "follow" {
 }
 
 resource "aws_iam_role_policy" "follow" {
-  for_each = { follower = module.follower.role_name, watcher = module.watcher.role_name }
+  for_each = local.follow
   name     = "follow"
-  role     = each.value
-  policy   = data.aws_iam_policy_document.follow.json
+  role     = each.value.role
+  policy   = data.aws_iam_policy_document.follow[each.key].json
 }

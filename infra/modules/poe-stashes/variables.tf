@@ -51,3 +51,25 @@ variable "settings" {
     error_message = "POE_BLOBS, POE_CLIENT_ID and POE_CONTACT are set by the variables bucket, client_id and contact."
   }
 }
+
+variable "secrets" {
+  description = "Further settings that a worker reads from SSM, by worker: a setting of the fleet whose value must not be in the state or in the console, such as a webhook's address. Create each parameter by hand, as README.md describes."
+  type        = map(list(string))
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = length(setsubtract(keys(var.secrets), ["follower", "watcher"])) == 0
+    error_message = "secrets lists settings by worker: follower, watcher."
+  }
+
+  validation {
+    condition     = alltrue([for name in flatten(values(var.secrets)) : can(regex("^[A-Z][A-Z0-9_]*$", name))])
+    error_message = "secrets lists the names of settings, such as WCL_API_URL, and never their values."
+  }
+
+  validation {
+    condition     = length(setintersection(flatten(values(var.secrets)), concat(keys(var.settings), ["POE_CLIENT_SECRET"]))) == 0
+    error_message = "A setting is either in secrets or in settings, and POE_CLIENT_SECRET is already a secret of the workers that need it."
+  }
+}

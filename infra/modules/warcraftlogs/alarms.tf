@@ -6,12 +6,14 @@ locals {
       name              = module.discovered_players.name
       dead_letters_name = module.discovered_players.dead_letters_name
       oldest_hours      = var.oldest_message_hours
+      feeds             = "rank-fetcher"
     }
     # A refresh waits at most until the next reset, which is an hour.
     refresh = {
       name              = module.refresh_players.name
       dead_letters_name = module.refresh_players.dead_letters_name
       oldest_hours      = 2
+      feeds             = "refresher"
     }
   }
 
@@ -119,4 +121,66 @@ resource "aws_cloudwatch_metric_alarm" "discovery_stopped" {
   threshold           = 0
   treat_missing_data  = "notBreaching"
   alarm_actions       = [var.installation.alarms_topic_arn]
+}
+
+# Rings if a rule was due for half a day and is not read, whatever the reason, or if discovery does not run at all: then
+# there is no data. It runs every half hour, unless it is at work.
+resource "aws_cloudwatch_metric_alarm" "discovery_overdue" {
+  alarm_name          = "${local.stem}-discovery-overdue"
+  alarm_description   = "A discovery rule has been due for ${var.overdue_discovery_hours} hours, or discovery does not run: `stint status` shows its schedule, `stint wcl rules list` its rules."
+  namespace           = var.installation.metrics_namespace
+  metric_name         = "DiscoveryOverdue"
+  dimensions          = { Worker = "${local.fleet.name}/${module.discover.name}" }
+  statistic           = "Minimum"
+  period              = 3600
+  evaluation_periods  = 2
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = var.overdue_discovery_hours * 3600
+  treat_missing_data  = "breaching"
+  alarm_actions       = [var.installation.alarms_topic_arn]
+  ok_actions          = [var.installation.alarms_topic_arn]
+}
+
+# Points that expire while no player waits are no loss. Rings if points expired in each of two hours in which the queue was
+# never empty.
+resource "aws_cloudwatch_metric_alarm" "points_expired" {
+  alarm_name          = "${local.stem}-points-expired"
+  alarm_description   = "Points expire although players wait: `stint wcl keys --windows 24` shows how many, `stint throttle show` what limits the fleet."
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = var.expired_points
+  evaluation_periods  = 2
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [var.installation.alarms_topic_arn]
+  ok_actions          = [var.installation.alarms_topic_arn]
+
+  metric_query {
+    id          = "missed"
+    expression  = "IF(waiting > 0, FILL(unused, 0), 0)"
+    label       = "Points that expired while players waited"
+    return_data = true
+  }
+
+  metric_query {
+    id = "waiting"
+
+    metric {
+      namespace   = "AWS/SQS"
+      metric_name = "ApproximateNumberOfMessagesVisible"
+      dimensions  = { QueueName = module.discovered_players.name }
+      stat        = "Minimum"
+      period      = 3600
+    }
+  }
+
+  metric_query {
+    id = "unused"
+
+    metric {
+      namespace   = var.installation.metrics_namespace
+      metric_name = "PointsUnused"
+      dimensions  = { Worker = "${local.fleet.name}/${module.rank_fetcher.name}" }
+      stat        = "Sum"
+      period      = 3600
+    }
+  }
 }

@@ -14,13 +14,15 @@ locals {
     stem        = local.stem
     secret_path = "/${var.installation.prefix}/warcraftlogs"
     environment = merge(var.settings, var.installation.environment, {
-      CONCURRENCY_LIMIT        = tostring(var.concurrency_limit)
-      DISCOVERY_SOURCE         = var.discovery_source
-      LUA_REPOSITORY           = var.lua_repository
-      STINT_AWS_FUNCTION       = "${local.functions}-{fleet}-{worker}"
-      STINT_AWS_SCHEDULE_GROUP = aws_scheduler_schedule_group.wakeups.name
-      STINT_AWS_SCHEDULER_ROLE = aws_iam_role.wakeups.arn
-      STINT_PROFILE            = "aws"
+      BUDGET_STRATEGY           = var.budget_strategy
+      CONCURRENCY_LIMIT         = tostring(var.concurrency_limit)
+      DISCOVERY_SOURCE          = var.discovery_source
+      LUA_REPOSITORY            = var.lua_repository
+      STINT_AWS_FUNCTION        = "${local.functions}-{fleet}-{worker}"
+      STINT_AWS_RECURRING_GROUP = aws_scheduler_schedule_group.schedules.name
+      STINT_AWS_SCHEDULE_GROUP  = aws_scheduler_schedule_group.wakeups.name
+      STINT_AWS_SCHEDULER_ROLE  = aws_iam_role.wakeups.arn
+      STINT_PROFILE             = "aws"
     })
   })
 }
@@ -33,7 +35,7 @@ module "discover" {
   timeout_seconds = 900
   memory_mb       = 256
   concurrency     = 1
-  secrets         = var.discovery_source == "reports" || var.rules_name_servers ? ["MONGODB_URI", "WCL_KEYS"] : ["MONGODB_URI"]
+  secrets         = concat(var.discovery_source == "reports" || var.rules_name_servers ? ["MONGODB_URI", "WCL_KEYS"] : ["MONGODB_URI"], lookup(var.secrets, "discover", []))
 }
 
 module "discover_schedule" {
@@ -52,7 +54,7 @@ module "aggregator" {
   timeout_seconds = 900
   memory_mb       = 256
   concurrency     = 1
-  secrets         = ["MONGODB_URI"]
+  secrets         = concat(["MONGODB_URI"], lookup(var.secrets, "aggregator", []))
 }
 
 module "aggregator_schedule" {
@@ -71,7 +73,7 @@ module "rank_fetcher" {
   timeout_seconds = 120
   memory_mb       = 128
   concurrency     = var.concurrency_limit
-  secrets         = ["MONGODB_URI", "WCL_KEYS"]
+  secrets         = concat(["MONGODB_URI", "WCL_KEYS"], lookup(var.secrets, "rank-fetcher", []))
   feeds_itself    = true
 }
 
@@ -95,7 +97,7 @@ module "refresher" {
   timeout_seconds = 120
   memory_mb       = 128
   concurrency     = 2
-  secrets         = ["MONGODB_URI", "WCL_KEYS"]
+  secrets         = concat(["MONGODB_URI", "WCL_KEYS"], lookup(var.secrets, "refresher", []))
   feeds_itself    = true
 }
 
@@ -118,7 +120,7 @@ module "reviver" {
   timeout_seconds = 120
   memory_mb       = 128
   concurrency     = 1
-  secrets         = ["MONGODB_URI", "WCL_KEYS"]
+  secrets         = concat(["MONGODB_URI", "WCL_KEYS"], lookup(var.secrets, "reviver", []))
 }
 
 # The sweep that makes up for a lost wake-up. The fleet does nothing until it has run, so a failed run is retried.
@@ -141,7 +143,7 @@ module "db_generator" {
   memory_mb       = 1769
   disk_mb         = 2048
   concurrency     = 1
-  secrets         = ["MONGODB_URI", "GIT_TOKEN"]
+  secrets         = concat(["MONGODB_URI", "GIT_TOKEN"], lookup(var.secrets, "db-generator", []))
 }
 
 # A day without new databases is long, so a failed run is retried. Running twice pushes nothing new.

@@ -10,7 +10,7 @@ output "queues" {
 
 output "secrets" {
   description = "The SSM parameters that must exist before the fleet can work."
-  value       = [for secret in ["MONGODB_URI", "WCL_KEYS", "GIT_TOKEN"] : "${local.fleet.secret_path}/${secret}"]
+  value       = [for secret in distinct(concat(["MONGODB_URI", "WCL_KEYS", "GIT_TOKEN"], flatten(values(var.secrets)))) : "${local.fleet.secret_path}/${secret}"]
 }
 
 output "dashboard" {
@@ -22,6 +22,6 @@ output "settings" {
   description = "The settings with which an operator's commands reach the fleet, as lines for a shell. MONGODB_URI is not included, because it is a secret."
   value = join("\n", concat(["export AWS_REGION=${var.installation.region}"], [
     for name, value in local.fleet.environment : "export ${name}='${value}'"
-    if startswith(name, "STINT_AWS_") || name == "STINT_PROFILE"
+    if startswith(name, "STINT_AWS_") || contains(["BUDGET_STRATEGY", "STINT_PROFILE"], name)
   ]))
 }

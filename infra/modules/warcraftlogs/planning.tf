@@ -55,7 +55,7 @@ data "aws_iam_policy_document" "planning" {
 
   statement {
     sid       = "SteerTheRankFetcher"
-    actions   = ["lambda:GetEventSourceMapping", "lambda:UpdateEventSourceMapping"]
+    actions   = ["lambda:UpdateEventSourceMapping"]
     resources = [module.discovered_players.mapping_arn]
   }
 
@@ -68,9 +68,20 @@ data "aws_iam_policy_document" "planning" {
     resources = ["*"]
   }
 
+  # The source document's own rule lowers the function's reserved concurrency at each refusal, and the reviver restores it.
+  dynamic "statement" {
+    for_each = var.budget_strategy == "worst-case" ? ["reserved"] : []
+
+    content {
+      sid       = "SteerItsReservedConcurrency"
+      actions   = ["lambda:GetFunctionConcurrency", "lambda:PutFunctionConcurrency"]
+      resources = [module.rank_fetcher.function_arn]
+    }
+  }
+
   statement {
     sid       = "SetTheWakeup"
-    actions   = ["scheduler:CreateSchedule", "scheduler:DeleteSchedule", "scheduler:UpdateSchedule"]
+    actions   = ["scheduler:CreateSchedule", "scheduler:UpdateSchedule"]
     resources = ["${local.schedules}/${local.wakeup}"]
   }
 

@@ -44,6 +44,23 @@ variable "concurrency_limit" {
   }
 }
 
+variable "budget_strategy" {
+  description = "How points are rationed: the setting BUDGET_STRATEGY. With `worst-case`, the source document's own rule, the planners may also change the rank fetcher's reserved concurrency, which must then be reserved."
+  type        = string
+  default     = "ledger"
+  nullable    = false
+
+  validation {
+    condition     = contains(["ledger", "worst-case"], var.budget_strategy)
+    error_message = "budget_strategy must be ledger or worst-case."
+  }
+
+  validation {
+    condition     = var.budget_strategy == "ledger" || var.installation.reserve_concurrency
+    error_message = "budget_strategy = \"worst-case\" steers the reserved concurrency, so it needs reserve_concurrency = true."
+  }
+}
+
 variable "discovery_source" {
   description = "Where players are found: `pages` of the site, or `reports` of the API, which cost points. Only with `reports`, or with rules_name_servers, may discover read the API keys."
   type        = string
@@ -76,6 +93,30 @@ variable "oldest_message_hours" {
   }
 }
 
+variable "overdue_discovery_hours" {
+  description = "After how many hours of being due a discovery rule raises an alarm. Rules are read one after the other, so the last of many is due for a while every day."
+  type        = number
+  default     = 12
+  nullable    = false
+
+  validation {
+    condition     = var.overdue_discovery_hours >= 1
+    error_message = "overdue_discovery_hours must be at least 1."
+  }
+}
+
+variable "expired_points" {
+  description = "How many points, of all keys together, may expire in an hour in which the queue is never empty without raising an alarm."
+  type        = number
+  default     = 500
+  nullable    = false
+
+  validation {
+    condition     = var.expired_points >= 0
+    error_message = "expired_points must not be negative."
+  }
+}
+
 variable "settings" {
   description = "Further settings of docs/configuration.md, for all workers of the fleet, such as { WCL_CALL_BUDGET = \"5\" }. They are visible in the state and in the console, so they must not contain secrets."
   type        = map(string)
@@ -88,7 +129,29 @@ variable "settings" {
   }
 
   validation {
-    condition     = length(setintersection(keys(var.settings), ["CONCURRENCY_LIMIT", "DISCOVERY_SOURCE", "LUA_REPOSITORY", "WCL_VISIBILITY_SECONDS"])) == 0
-    error_message = "CONCURRENCY_LIMIT, DISCOVERY_SOURCE and LUA_REPOSITORY are set by variables of their own, and WCL_VISIBILITY_SECONDS by the queues."
+    condition     = length(setintersection(keys(var.settings), ["BUDGET_STRATEGY", "CONCURRENCY_LIMIT", "DISCOVERY_SOURCE", "LUA_REPOSITORY", "WCL_VISIBILITY_SECONDS"])) == 0
+    error_message = "BUDGET_STRATEGY, CONCURRENCY_LIMIT, DISCOVERY_SOURCE and LUA_REPOSITORY are set by variables of their own, and WCL_VISIBILITY_SECONDS by the queues."
+  }
+}
+
+variable "secrets" {
+  description = "Further settings that a worker reads from SSM, by worker: a setting of the fleet whose value must not be in the state or in the console, such as a webhook's address. Create each parameter by hand, as README.md describes."
+  type        = map(list(string))
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = length(setsubtract(keys(var.secrets), ["aggregator", "db-generator", "discover", "rank-fetcher", "refresher", "reviver"])) == 0
+    error_message = "secrets lists settings by worker: aggregator, db-generator, discover, rank-fetcher, refresher, reviver."
+  }
+
+  validation {
+    condition     = alltrue([for name in flatten(values(var.secrets)) : can(regex("^[A-Z][A-Z0-9_]*$", name))])
+    error_message = "secrets lists the names of settings, such as WCL_API_URL, and never their values."
+  }
+
+  validation {
+    condition     = length(setintersection(flatten(values(var.secrets)), concat(keys(var.settings), ["GIT_TOKEN", "MONGODB_URI", "WCL_KEYS"]))) == 0
+    error_message = "A setting is either in secrets or in settings, and GIT_TOKEN, MONGODB_URI, WCL_KEYS are already a secret of the workers that need it."
   }
 }

@@ -54,6 +54,51 @@ resource "aws_cloudwatch_metric_alarm" "oldest_message" {
   ok_actions          = [var.fleet.alarms_topic_arn]
 }
 
+# Rings if messages waited for two whole hours while no batch ran, whatever the reason: the mapping is disabled and stays
+# so, or it is gone. A budget that is used up pauses the mapping until the next reset, which is at most an hour away.
+resource "aws_cloudwatch_metric_alarm" "stalled" {
+  for_each            = { for name, entry in var.queues : name => entry if entry.feeds != null }
+  alarm_name          = "${var.fleet.stem}-${each.key}-stalled"
+  alarm_description   = "Messages have waited for two hours and no batch has run: is the mapping of ${each.value.feeds} disabled? `stint throttle show` and `stint status` say why."
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  evaluation_periods  = 2
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [var.fleet.alarms_topic_arn]
+  ok_actions          = [var.fleet.alarms_topic_arn]
+
+  metric_query {
+    id          = "stalled"
+    expression  = "IF(waiting > 0 AND FILL(batches, 0) == 0, waiting, 0)"
+    label       = "Messages that wait although no batch runs"
+    return_data = true
+  }
+
+  metric_query {
+    id = "waiting"
+
+    metric {
+      namespace   = "AWS/SQS"
+      metric_name = "ApproximateNumberOfMessagesVisible"
+      dimensions  = { QueueName = each.value.name }
+      stat        = "Minimum"
+      period      = 3600
+    }
+  }
+
+  metric_query {
+    id = "batches"
+
+    metric {
+      namespace   = "AWS/Lambda"
+      metric_name = "Invocations"
+      dimensions  = { FunctionName = var.workers[each.value.feeds].function }
+      stat        = "Sum"
+      period      = 3600
+    }
+  }
+}
+
 resource "aws_cloudwatch_metric_alarm" "failures" {
   for_each            = var.workers
   alarm_name          = "${var.fleet.stem}-${each.key}-failures"

@@ -14,11 +14,12 @@ variable "upstreams" {
 }
 
 variable "queues" {
-  description = "The queues by their short names, and after how many hours of waiting a message raises an alarm."
+  description = "The queues by their short names, after how many hours of waiting a message raises an alarm, and the worker in `workers` that the queue feeds, if it feeds one."
   type = map(object({
     name              = string
     dead_letters_name = string
     oldest_hours      = number
+    feeds             = optional(string)
   }))
 }
 

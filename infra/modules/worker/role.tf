@@ -39,7 +39,7 @@ resource "aws_iam_role_policy" "logs" {
 data "aws_iam_policy_document" "secrets" {
   statement {
     sid       = "ReadItsSecrets"
-    actions   = ["ssm:GetParameter", "ssm:GetParameters"]
+    actions   = ["ssm:GetParameters"]
     resources = [for parameter in local.parameters : "arn:${var.fleet.partition}:ssm:${var.fleet.region}:${var.fleet.account}:parameter${parameter}"]
   }
 

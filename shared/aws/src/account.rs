@@ -11,7 +11,7 @@ use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use stint_core::clock::Clock;
-use stint_core::ports::QueueSettings;
+use stint_core::ports::{QueueSettings, Schedule};
 use stint_core::worker::WorkerId;
 use stint_http::Transport;
 
@@ -19,8 +19,8 @@ use crate::config::{AwsSettings, of_environment};
 use crate::dynamodb::Dynamo;
 use crate::queue::SqsQueue;
 use crate::secrets::{Secret, read_secrets};
-use crate::throttle::{MappingThrottle, ThrottleMemory};
-use crate::wakeups::SchedulerWakeups;
+use crate::throttle::{MappingThrottle, ReservedThrottle, ThrottleMemory};
+use crate::wakeups::{Groups, ScheduleReader, SchedulerWakeups};
 
 /// The time-out of one attempt of a call, in addition to the wait that the call itself requests.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -76,8 +76,23 @@ impl Aws {
     pub fn wakeups(&self) -> Result<Arc<SchedulerWakeups>, String> {
         let (function, role) = (self.settings.function()?, self.settings.scheduler_role()?);
         let client = aws_sdk_scheduler::Client::new(&self.config);
-        let group = self.settings.aws_schedule_group.clone();
-        Ok(Arc::new(SchedulerWakeups::new(client, group, function, role, self.clock.clone())))
+        let groups = Groups {
+            wakeups: self.settings.aws_schedule_group.clone(),
+            recurring: self.settings.aws_recurring_group.clone(),
+        };
+        Ok(Arc::new(SchedulerWakeups::new(client, groups, function, role, self.clock.clone())))
+    }
+
+    /// Returns the schedules that infrastructure has created, of a fleet without wake-ups. An error names the missing
+    /// setting.
+    pub async fn recurring(&self) -> Result<Vec<Schedule>, String> {
+        let Some(group) = &self.settings.aws_recurring_group else { return Ok(Vec::new()) };
+        let reader = ScheduleReader {
+            client: aws_sdk_scheduler::Client::new(&self.config),
+            function: self.settings.function()?,
+            clock: self.clock.clone(),
+        };
+        reader.list(group).await.map_err(|error| error.to_string())
     }
 
     /// Returns the tables of DynamoDB. Infrastructure has created them. `AWS_ENDPOINT_URL_DYNAMODB` names another server.
@@ -99,11 +114,28 @@ impl Aws {
         throttled: &[WorkerId],
     ) -> Result<Arc<MappingThrottle>, String> {
         let function = self.settings.function()?;
-        // The throttle itself waits between its attempts, on the clock and for longer than the SDK would.
-        let config = self.config.to_builder().retry_config(RetryConfig::disabled()).build();
-        let client = aws_sdk_lambda::Client::new(&config);
+        let client = self.control_plane();
         let functions: BTreeMap<WorkerId, String> =
             throttled.iter().map(|worker| (worker.clone(), function.fill(worker))).collect();
         Ok(Arc::new(MappingThrottle::new(client, functions, memory, self.clock.clone())))
+    }
+
+    /// Returns the same throttles, except that the functions of the workers in `reserved` are throttled by their reserved
+    /// concurrency.
+    pub fn reserved_throttle(
+        &self,
+        memory: Arc<dyn ThrottleMemory>,
+        throttled: &[WorkerId],
+        reserved: &[WorkerId],
+    ) -> Result<Arc<ReservedThrottle>, String> {
+        let mappings = self.throttle(memory, throttled)?;
+        Ok(Arc::new(ReservedThrottle::new(self.control_plane(), mappings, reserved, self.clock.clone())))
+    }
+
+    /// Returns a client of Lambda's control plane. The throttle itself waits between its attempts, on the clock and for
+    /// longer than the SDK would.
+    fn control_plane(&self) -> aws_sdk_lambda::Client {
+        let config = self.config.to_builder().retry_config(RetryConfig::disabled()).build();
+        aws_sdk_lambda::Client::new(&config)
     }
 }

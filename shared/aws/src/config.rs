@@ -34,6 +34,11 @@ pub struct AwsSettings {
     #[arg(long, env = "STINT_AWS_SCHEDULE_GROUP", value_name = "STINT_AWS_SCHEDULE_GROUP", default_value = "stint")]
     pub aws_schedule_group: String,
 
+    /// The group of schedules in EventBridge Scheduler that contains the recurring schedules of that fleet, which infrastructure
+    /// creates. `stint status` lists them; no worker needs it.
+    #[arg(long, env = "STINT_AWS_RECURRING_GROUP", value_name = "STINT_AWS_RECURRING_GROUP")]
+    pub aws_recurring_group: Option<String>,
+
     /// The ARN of the role with which EventBridge Scheduler calls the functions. Needed for wake-ups.
     #[arg(long, env = "STINT_AWS_SCHEDULER_ROLE", value_name = "STINT_AWS_SCHEDULER_ROLE")]
     pub aws_scheduler_role: Option<String>,

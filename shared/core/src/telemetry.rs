@@ -25,6 +25,9 @@ pub enum Metric {
     PointsExpired,
     /// Points that a window had spent beyond its limit. Recorded like [`Metric::PointsSpent`].
     PointsOverspent,
+    /// The same points as [`Metric::PointsExpired`], of all keys together. An alarm compares them with the backlog of the
+    /// worker that they were for, and an alarm cannot add up keys that infrastructure does not know.
+    PointsUnused,
     /// Points held, as of the last look at the pool.
     PointsHeld,
     /// Calls to the upstream.
@@ -61,6 +64,8 @@ pub enum Metric {
     ShardLag,
     /// Discoveries that stopped because the upstream refused them, or because its pages make no sense.
     DiscoveryStops,
+    /// How long the discovery that has waited longest has been due, as of the last discovery.
+    DiscoveryOverdue,
     /// Whether the breaker of an upstream is open: 1 when it opens and at each failed probe, 0 when it closes.
     BreakerOpen,
     /// Rate-limit refusals (429) that did not say how long to wait.
@@ -104,10 +109,11 @@ pub enum MetricDimension {
 
 impl Metric {
     /// All metrics, in the order of the documentation.
-    pub const ALL: [Metric; 23] = [
+    pub const ALL: [Metric; 25] = [
         Metric::PointsSpent,
         Metric::PointsExpired,
         Metric::PointsOverspent,
+        Metric::PointsUnused,
         Metric::PointsHeld,
         Metric::Calls,
         Metric::Refusals,
@@ -126,6 +132,7 @@ impl Metric {
         Metric::Lag,
         Metric::ShardLag,
         Metric::DiscoveryStops,
+        Metric::DiscoveryOverdue,
         Metric::BreakerOpen,
         Metric::UnspecifiedRetryAfter,
     ];
@@ -136,6 +143,7 @@ impl Metric {
             Metric::PointsSpent => "PointsSpent",
             Metric::PointsExpired => "PointsExpired",
             Metric::PointsOverspent => "PointsOverspent",
+            Metric::PointsUnused => "PointsUnused",
             Metric::PointsHeld => "PointsHeld",
             Metric::Calls => "Calls",
             Metric::Refusals => "Refusals",
@@ -154,6 +162,7 @@ impl Metric {
             Metric::Lag => "Lag",
             Metric::ShardLag => "ShardLag",
             Metric::DiscoveryStops => "DiscoveryStops",
+            Metric::DiscoveryOverdue => "DiscoveryOverdue",
             Metric::BreakerOpen => "BreakerOpen",
             Metric::UnspecifiedRetryAfter => "UnsaidLimits",
         }
@@ -164,12 +173,23 @@ impl Metric {
         Metric::ALL.into_iter().find(|metric| metric.name() == name)
     }
 
+    /// Returns whether an alarm or a dashboard in `infra/` uses it. CloudWatch bills every metric that it receives, so it
+    /// receives no other. OTLP exports all of them.
+    pub fn is_on_cloudwatch(self) -> bool {
+        use Metric::{
+            BreakerOpen, DiscoveryOverdue, DiscoveryStops, Lag, PagesLost, PagesStored, PointsExpired, PointsHeld,
+            PointsSpent, PointsUnused,
+        };
+        let points = matches!(self, PointsSpent | PointsExpired | PointsHeld | PointsUnused);
+        let pages = matches!(self, PagesStored | PagesLost | Lag);
+        points || pages || matches!(self, DiscoveryStops | DiscoveryOverdue | BreakerOpen)
+    }
+
     /// Returns how its values combine.
     pub fn kind(self) -> MetricKind {
+        use Metric::{BreakerOpen, Concurrency, DiscoveryOverdue, Lag, PointsHeld, ShardLag};
         match self {
-            Metric::PointsHeld | Metric::Concurrency | Metric::Lag | Metric::ShardLag | Metric::BreakerOpen => {
-                MetricKind::Latest
-            }
+            PointsHeld | Concurrency | Lag | ShardLag | DiscoveryOverdue | BreakerOpen => MetricKind::Latest,
             Metric::WakeDelay => MetricKind::Distribution,
             _ => MetricKind::Sum,
         }
@@ -178,7 +198,7 @@ impl Metric {
     /// Returns its unit.
     pub fn unit(self) -> MetricUnit {
         match self {
-            Metric::WakeDelay | Metric::Lag | Metric::ShardLag => MetricUnit::Seconds,
+            Metric::WakeDelay | Metric::Lag | Metric::ShardLag | Metric::DiscoveryOverdue => MetricUnit::Seconds,
             _ => MetricUnit::Count,
         }
     }
@@ -219,7 +239,13 @@ impl MetricDimension {
 
 #[cfg(test)]
 mod tests {
-    use super::Metric;
+    use super::{Metric, MetricKind};
+
+    /// The embedded format of CloudWatch is written with one value for each metric.
+    #[test]
+    fn what_is_on_cloudwatch_has_one_value() {
+        assert!(Metric::ALL.iter().all(|it| !it.is_on_cloudwatch() || it.kind() != MetricKind::Distribution));
+    }
 
     #[test]
     fn every_metric_is_found_by_its_name() {

@@ -32,11 +32,12 @@ use serde::Serialize;
 use stint_core::clock::{after, before};
 use stint_core::ports::PortResult;
 use stint_core::schedule::Every;
+use stint_core::telemetry::Metric;
 use stint_core::worker::{Event, Invocation, Outcome, Trigger, Worker, WorkerError, WorkerSpec};
 
 use crate::aggregator::unfinished;
 use crate::discovery::PlayerSource;
-use crate::next_worker::{ALL_FRESH, NEXT_DUE, NEXT_RULE, NextWorker, next_claim};
+use crate::next_worker::{ALL_FRESH, NEXT_DUE, NEXT_RULE, NextWorker, next_claim, overdue};
 use crate::store::{Claim, Discovers, Pass, Pause, Rules};
 use reading::discover;
 
@@ -88,10 +89,10 @@ impl Discover {
         Discover { rules, discovers, source, next_worker, settings }
     }
 
-    /// Starts the next discovery when a rule can be claimed, and the aggregator if all rules are fresh and it has not
+    /// Measures how long rules have waited, and starts the next discovery when a rule can be claimed, and the aggregator if all rules are fresh and it has not
     /// run since. `read` is the rule that was just read. A rule that is already due is claimed at `earliest`, and none
     /// while the upstream is paused.
-    async fn wake_next(
+    async fn measure_and_wake_next(
         &self,
         read: Option<&str>,
         earliest: Timestamp,
@@ -99,6 +100,8 @@ impl Discover {
         event: &Event,
     ) -> PortResult<()> {
         let rules = self.rules.list().await?.documents;
+        let overdue = overdue(&rules, self.settings.delay, now);
+        Metric::DiscoveryOverdue.record(&Discover::SPEC.id().to_string(), overdue.as_secs_f64());
         if let Some(next) = next_claim(&rules, self.settings.delay) {
             let wakeup = read.map_or_else(|| NEXT_DUE.to_owned(), |rule| format!("{NEXT_RULE}{rule}"));
             let pause = paused(&*self.rules, &*self.source, now).await?;
@@ -127,14 +130,14 @@ impl Worker for Discover {
 
     async fn run(&self, event: Event, invocation: &Invocation) -> Result<Outcome, WorkerError> {
         if let Some(pause) = paused(&*self.rules, &*self.source, invocation.now()).await? {
-            self.wake_next(None, pause.until, invocation.now(), &event).await?;
+            self.measure_and_wake_next(None, pause.until, invocation.now(), &event).await?;
             let stopped = Some(format!("{} is paused until {}: {}", self.source.upstream(), pause.until, pause.reason));
             return Ok(Outcome::report(DiscoverReport { stopped, ..DiscoverReport::default() }));
         }
         let due_before = before(invocation.now(), self.settings.delay);
         let Some(claim) = self.rules.claim_due(due_before, LEASE).await? else {
             let now = invocation.now();
-            self.wake_next(None, after(now, PAUSE), now, &event).await?;
+            self.measure_and_wake_next(None, after(now, PAUSE), now, &event).await?;
             return Ok(Outcome::report(DiscoverReport {
                 stopped: Some("no rule is due".into()),
                 ..DiscoverReport::default()
@@ -147,7 +150,7 @@ impl Worker for Discover {
         };
         let now = invocation.now();
         let earliest = if report.finished || report.pages > 0 { now } else { after(now, PAUSE) };
-        self.wake_next(Some(&claim.rule.id), earliest, now, &event).await?;
+        self.measure_and_wake_next(Some(&claim.rule.id), earliest, now, &event).await?;
         Ok(Outcome::report(report))
     }
 }

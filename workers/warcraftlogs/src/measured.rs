@@ -13,8 +13,9 @@ use stint_core::telemetry::{CALL, Metric, TRACES};
 use tracing::field::Empty;
 use tracing::{Instrument, info_span};
 
-use crate::budget::Budget;
+use crate::budget::{Budget, RANK_FETCHER};
 use crate::client::{CallError, CharacterOutcome, CharacterRequest};
+use crate::worker;
 
 /// Makes one call to the upstream, counted and traced. The trace has the key's id and how the call ended, and nothing
 /// of the request or the response.
@@ -87,4 +88,5 @@ pub(crate) fn record_window(key: &KeyId, closed: Option<&WindowRecord>) {
     Metric::PointsSpent.record(&key.0, window.spent.to_float());
     Metric::PointsExpired.record(&key.0, window.expired.to_float());
     Metric::PointsOverspent.record(&key.0, window.overspent.to_float());
+    Metric::PointsUnused.record(&worker(RANK_FETCHER).to_string(), window.expired.to_float());
 }

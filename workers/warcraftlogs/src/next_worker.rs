@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use stint_core::clock::after;
+use stint_core::clock::{after, between};
 use stint_core::ports::{PortResult, Wakeups};
 use stint_core::worker::Event;
 
-use crate::store::{Milestones, RuleStatus};
+use crate::store::{Milestones, Pause, RuleStatus};
 use crate::worker;
 
 /// Starts the next discovery. The id of the rule that was just read follows.
@@ -110,10 +110,24 @@ pub fn next_claim(rules: &[RuleStatus], delay: Duration) -> Option<Timestamp> {
     rules.iter().map(claimable).min()
 }
 
+/// Returns how long the rule that has waited longest has been due at `now`, zero if none is. A rule is due `delay` after
+/// its last run, or since it was added. Whether it is read, or why not, does not matter, except for a rule that only a
+/// person can continue: that one is reported as paused.
+pub(crate) fn overdue(rules: &[RuleStatus], delay: Duration, now: Timestamp) -> Duration {
+    let waits = rules.iter().filter(|status| !status.pause.as_ref().is_some_and(Pause::is_until_changed));
+    let due = waits.map(|status| status.rule.last_run.map_or_else(|| added(&status.rule.id), |run| after(run, delay)));
+    due.map(|due| between(due, now)).max().unwrap_or_default()
+}
+
+/// Returns when a rule was added: the first eight digits of its id are the seconds.
+fn added(id: &str) -> Timestamp {
+    let seconds = id.get(..8).and_then(|digits| i64::from_str_radix(digits, 16).ok());
+    seconds.and_then(|seconds| Timestamp::from_second(seconds).ok()).unwrap_or(Timestamp::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Pause;
 
     fn at(hour: i64) -> Timestamp {
         Timestamp::from_second(hour * 3600).unwrap_or(Timestamp::MAX)
@@ -136,6 +150,20 @@ mod tests {
         assert_eq!(next_claim(&[paused.clone(), rule(Some(9))], day), Some(at(30)));
         assert_eq!(next_claim(&[paused, leased, rule(Some(9))], day), Some(at(7)));
         assert_eq!(next_claim(&[rule(None), rule(Some(9))], day), Some(Timestamp::MIN));
+    }
+
+    #[test]
+    fn the_rule_that_waits_longest_is_overdue_and_one_that_waits_for_a_person_is_not() {
+        let hours = |hours: u64| Duration::from_secs(hours * 3600);
+        let paused = |pause| RuleStatus { pause: Some(pause), ..rule(Some(0)) };
+        let rests = paused(Pause { until: at(99), reason: String::new() });
+        let person = paused(Pause::until_changed(String::new()));
+        let measured = |rules: &[RuleStatus], hour| overdue(rules, hours(24), at(hour));
+        assert_eq!((measured(&[], 30), measured(&[rule(Some(9))], 30)), (hours(0), hours(0)));
+        assert_eq!(measured(&[rule(Some(9)), rule(Some(2)), person], 30), hours(4));
+        assert_eq!(measured(&[rule(Some(9)), rests], 30), hours(6), "a ban is no reason to wait in silence");
+        let added = "2022-11-26T04:07:24Z".parse().unwrap();
+        assert_eq!(overdue(&[rule(None)], hours(24), after(added, hours(5))), hours(5), "by its id");
     }
 
     #[test]

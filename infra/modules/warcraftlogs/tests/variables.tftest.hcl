@@ -120,3 +120,70 @@ run "what_has_a_variable_is_no_setting" {
 
   expect_failures = [var.settings]
 }
+
+run "further_secrets_are_taken" {
+  command = plan
+
+  variables {
+    secrets = { rank-fetcher = ["SOME_TOKEN"] }
+  }
+}
+
+run "secrets_are_those_of_a_worker" {
+  command = plan
+
+  variables {
+    secrets = { stranger = ["SOME_TOKEN"] }
+  }
+
+  expect_failures = [var.secrets]
+}
+
+run "a_secret_is_named_and_not_given" {
+  command = plan
+
+  variables {
+    secrets = { rank-fetcher = ["id:secret"] }
+  }
+
+  expect_failures = [var.secrets]
+}
+
+run "a_secret_is_no_setting_too" {
+  command = plan
+
+  variables {
+    secrets  = { rank-fetcher = ["SOME_TOKEN"] }
+    settings = { SOME_TOKEN = "visible" }
+  }
+
+  expect_failures = [var.secrets]
+}
+
+run "what_is_a_secret_anyway_is_not_listed" {
+  command = plan
+
+  variables {
+    secrets = { rank-fetcher = ["WCL_KEYS"] }
+  }
+
+  expect_failures = [var.secrets]
+}
+
+run "the_strategy_is_one_of_two" {
+  command = plan
+
+  variables {
+    budget_strategy = "best-case"
+  }
+
+  expect_failures = [var.budget_strategy]
+}
+
+run "the_documents_rule_is_taken" {
+  command = plan
+
+  variables {
+    budget_strategy = "worst-case"
+  }
+}

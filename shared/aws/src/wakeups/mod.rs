@@ -9,6 +9,7 @@
 
 mod expression;
 mod input;
+mod schedules;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,18 +17,19 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_sdk_scheduler::Client;
 use aws_sdk_scheduler::error::{BuildError, SdkError};
-use aws_sdk_scheduler::operation::get_schedule::GetScheduleOutput;
 use aws_sdk_scheduler::primitives::DateTime;
 use aws_sdk_scheduler::types::{ActionAfterCompletion, FlexibleTimeWindow, FlexibleTimeWindowMode, Target};
 use jiff::Timestamp;
 use stint_core::clock::{Clock, after};
-use stint_core::ports::{PortError, PortResult, Wakeup, Wakeups};
+use stint_core::ports::{PortError, PortResult, Schedule, Wakeup, Wakeups};
 use stint_core::schedule::{slot_after, slot_at};
 use stint_core::worker::WorkerId;
 
 use crate::config::FunctionTemplate;
 use crate::error::port_error;
-use expression::{When, is_rate, next_firing, whole_seconds};
+use expression::{When, is_rate, whole_seconds};
+
+pub(crate) use schedules::{Groups, ScheduleReader};
 
 /// How far ahead a wake-up for a time in the past is set. It must still be ahead when the request arrives, because
 /// Scheduler's behaviour for a time that has passed is not documented.
@@ -47,43 +49,42 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// Times are stored in whole seconds, rounded up; Scheduler fires within the minute that follows. Periods are whole
 /// minutes. The target of a wake-up is the worker's function, which Scheduler calls itself.
 pub struct SchedulerWakeups {
-    client: Client,
-    group: String,
-    function: FunctionTemplate,
+    reader: ScheduleReader,
+    groups: Groups,
     role: String,
-    clock: Arc<dyn Clock>,
 }
 
 impl SchedulerWakeups {
-    /// Creates wake-ups in `group`. Scheduler calls a worker's `function` with the role `role`.
+    /// Creates wake-ups in their group. Scheduler calls a worker's `function` with the role `role`.
     pub(crate) fn new(
         client: Client,
-        group: String,
+        groups: Groups,
         function: FunctionTemplate,
         role: String,
         clock: Arc<dyn Clock>,
     ) -> SchedulerWakeups {
-        SchedulerWakeups { client, group, function, role, clock }
+        SchedulerWakeups { reader: ScheduleReader { client, function, clock }, groups, role }
     }
 
     /// Creates or replaces the schedule.
-    async fn put(&self, schedule: &Schedule<'_>) -> PortResult<()> {
+    async fn put(&self, schedule: &NewSchedule<'_>) -> PortResult<()> {
         for round in 1..=TRIES {
             if self.update(schedule).await? || self.create(schedule).await? {
                 return Ok(());
             }
-            self.clock.sleep(PAUSE * round).await;
+            self.reader.clock.sleep(PAUSE * round).await;
         }
         Err(PortError::backend(schedule.context(), "another process changed it each time"))
     }
 
     /// Updates the schedule. Returns `false` if there is none, or if another process is changing it.
-    async fn update(&self, schedule: &Schedule<'_>) -> PortResult<bool> {
+    async fn update(&self, schedule: &NewSchedule<'_>) -> PortResult<bool> {
         let call = self
+            .reader
             .client
             .update_schedule()
             .name(schedule.name)
-            .group_name(&self.group)
+            .group_name(&self.groups.wakeups)
             .schedule_expression(schedule.when.expression())
             .set_start_date(schedule.start_date())
             .set_action_after_completion(schedule.action())
@@ -101,12 +102,13 @@ impl SchedulerWakeups {
     }
 
     /// Creates the schedule. Returns `false` if there is one already.
-    async fn create(&self, schedule: &Schedule<'_>) -> PortResult<bool> {
+    async fn create(&self, schedule: &NewSchedule<'_>) -> PortResult<bool> {
         let call = self
+            .reader
             .client
             .create_schedule()
             .name(schedule.name)
-            .group_name(&self.group)
+            .group_name(&self.groups.wakeups)
             .schedule_expression(schedule.when.expression())
             .set_start_date(schedule.start_date())
             .set_action_after_completion(schedule.action())
@@ -119,33 +121,12 @@ impl SchedulerWakeups {
         }
     }
 
-    fn target(&self, schedule: &Schedule<'_>) -> PortResult<Target> {
+    fn target(&self, schedule: &NewSchedule<'_>) -> PortResult<Target> {
         let target = Target::builder()
-            .arn(self.function.fill(schedule.worker))
+            .arn(self.reader.function.fill(schedule.worker))
             .role_arn(&self.role)
             .input(input::template(schedule.name, schedule.worker));
         target.build().map_err(|error| schedule.incomplete(error))
-    }
-
-    async fn get(&self, name: &str) -> PortResult<Option<GetScheduleOutput>> {
-        match self.client.get_schedule().name(name).group_name(&self.group).send().await {
-            Ok(schedule) => Ok(Some(schedule)),
-            Err(SdkError::ServiceError(error)) if error.err().is_resource_not_found_exception() => Ok(None),
-            Err(error) => Err(port_error(format!("read wake-up '{name}'"), error)),
-        }
-    }
-
-    fn read(&self, name: &str, schedule: &GetScheduleOutput) -> Option<Wakeup> {
-        let worker = self.worker(schedule.target()?)?;
-        let (at, period) = match When::parse(schedule.schedule_expression().unwrap_or_default())? {
-            When::At(at) => (at, None),
-            When::Rate(period) => {
-                // A rate without a start date counts from its creation.
-                let start = schedule.start_date().or(schedule.creation_date()).and_then(timestamp)?;
-                (next_firing(start, period, self.clock.now()), Some(period))
-            }
-        };
-        Some(Wakeup { name: name.to_owned(), worker, at, period })
     }
 
     /// Sets a recurring schedule to begin at `first`, unless one of the same period whose next firing fits is there
@@ -164,47 +145,39 @@ impl SchedulerWakeups {
                 "wake-up '{name}': a period of {period:?} is not supported: {why}"
             )));
         }
-        let found = self.get(name).await?;
-        let kept = found.as_ref().and_then(|schedule| self.read(name, schedule));
+        let found = self.reader.get(&self.groups.wakeups, name).await?;
+        let kept = found.as_ref().and_then(|schedule| self.reader.read(name, schedule));
         let kept = kept.filter(|wakeup| wakeup.period == Some(period) && fits(wakeup.at));
         let target = found.as_ref().and_then(|schedule| schedule.target()).map(Target::arn);
-        let calls_its_function = target == Some(self.function.fill(worker).as_str());
+        let calls_its_function = target == Some(self.reader.function.fill(worker).as_str());
         if calls_its_function && kept.as_ref().is_some_and(|wakeup| wakeup.worker == *worker) {
             return Ok(());
         }
         let start = kept.map_or_else(|| whole_seconds(first), |wakeup| wakeup.at);
-        self.put(&Schedule::new(name, worker, When::Rate(period), Some(start))?).await
-    }
-
-    /// Returns the worker that a schedule calls. Schedules of earlier versions name it without its fleet, which is then taken
-    /// from the function's ARN.
-    fn worker(&self, target: &Target) -> Option<WorkerId> {
-        let worker = input::worker(target.input()?)?;
-        let by_function = || Some(WorkerId::read(self.function.fleet(&worker, target.arn())?, worker.as_str()));
-        worker.parse().ok().or_else(by_function)
+        self.put(&NewSchedule::new(name, worker, When::Rate(period), Some(start))?).await
     }
 }
 
 #[async_trait]
 impl Wakeups for SchedulerWakeups {
     async fn once(&self, name: &str, worker: &WorkerId, at: Timestamp) -> PortResult<()> {
-        let at = at.max(after(self.clock.now(), SOONEST));
-        self.put(&Schedule::new(name, worker, When::At(at), None)?).await
+        let at = at.max(after(self.reader.clock.now(), SOONEST));
+        self.put(&NewSchedule::new(name, worker, When::At(at), None)?).await
     }
 
     async fn every(&self, name: &str, worker: &WorkerId, period: Duration) -> PortResult<()> {
-        self.set_rate(name, worker, period, |_| true, after(self.clock.now(), period)).await
+        self.set_rate(name, worker, period, |_| true, after(self.reader.clock.now(), period)).await
     }
 
     async fn every_aligned(&self, name: &str, worker: &WorkerId, period: Duration) -> PortResult<()> {
         let is_aligned = |at| slot_at(period, at) == at;
         // The request must arrive before the first firing.
-        let first = slot_after(period, after(self.clock.now(), SOONEST));
+        let first = slot_after(period, after(self.reader.clock.now(), SOONEST));
         self.set_rate(name, worker, period, is_aligned, first).await
     }
 
     async fn cancel(&self, _: &str, name: &str) -> PortResult<()> {
-        match self.client.delete_schedule().name(name).group_name(&self.group).send().await {
+        match self.reader.client.delete_schedule().name(name).group_name(&self.groups.wakeups).send().await {
             Ok(_) => Ok(()),
             Err(SdkError::ServiceError(error)) if error.err().is_resource_not_found_exception() => Ok(()),
             Err(error) => Err(port_error(format!("cancel wake-up '{name}'"), error)),
@@ -212,24 +185,29 @@ impl Wakeups for SchedulerWakeups {
     }
 
     async fn list(&self) -> PortResult<Vec<Wakeup>> {
-        let mut pages = self.client.list_schedules().group_name(&self.group).into_paginator().items().send();
         let mut all = Vec::new();
-        while let Some(summary) = pages.next().await {
-            let summary = summary.map_err(|error| port_error(format!("list wake-ups of '{}'", self.group), error))?;
-            let name = summary.name().unwrap_or_default();
-            // A summary does not contain the time. A schedule that has fired since the page was created is left out.
-            match self.get(name).await?.and_then(|schedule| self.read(name, &schedule)) {
+        for (name, schedule) in self.reader.group(&self.groups.wakeups).await? {
+            match self.reader.read(&name, &schedule) {
                 Some(wakeup) => all.push(wakeup),
-                None => tracing::debug!(name, "a schedule of the group was deleted, or is not a wake-up"),
+                None => tracing::debug!(name, "a schedule of the group is not a wake-up"),
             }
         }
         all.sort_by(|one, two| (one.at, &one.name).cmp(&(two.at, &two.name)));
         Ok(all)
     }
+
+    async fn schedules(&self) -> PortResult<Vec<Schedule>> {
+        let mut all = self.reader.list(&self.groups.wakeups).await?;
+        if let Some(recurring) = &self.groups.recurring {
+            all.extend(self.reader.list(recurring).await?);
+        }
+        all.sort_by(|one, two| (one.next_due, &one.name).cmp(&(two.next_due, &two.name)));
+        Ok(all)
+    }
 }
 
 /// A schedule to write.
-struct Schedule<'a> {
+struct NewSchedule<'a> {
     name: &'a str,
     worker: &'a WorkerId,
     when: When,
@@ -237,14 +215,14 @@ struct Schedule<'a> {
     start: Option<Timestamp>,
 }
 
-impl<'a> Schedule<'a> {
-    fn new(name: &'a str, worker: &'a WorkerId, when: When, start: Option<Timestamp>) -> PortResult<Schedule<'a>> {
+impl<'a> NewSchedule<'a> {
+    fn new(name: &'a str, worker: &'a WorkerId, when: When, start: Option<Timestamp>) -> PortResult<NewSchedule<'a>> {
         let allowed = |char: char| char.is_ascii_alphanumeric() || "-_.".contains(char);
         if name.is_empty() || name.len() > MAX_NAME || !name.chars().all(allowed) {
             let rule = format!("1 to {MAX_NAME} letters, digits, '-', '_' and '.' are allowed");
             return Err(PortError::Invalid(format!("wake-up '{name}': not a name that Scheduler takes: {rule}")));
         }
-        Ok(Schedule { name, worker, when, start })
+        Ok(NewSchedule { name, worker, when, start })
     }
 
     /// Makes Scheduler delete a one-shot schedule after it has fired.
@@ -269,8 +247,4 @@ impl<'a> Schedule<'a> {
     fn context(&self) -> String {
         format!("set wake-up '{}'", self.name)
     }
-}
-
-fn timestamp(time: &DateTime) -> Option<Timestamp> {
-    Timestamp::from_second(time.secs()).ok()
 }

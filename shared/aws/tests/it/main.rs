@@ -6,6 +6,7 @@ mod conformance;
 mod dynamodb;
 mod emulator;
 mod memory;
+mod reserved;
 mod scripted;
 mod sqs;
 mod throttle;
@@ -60,6 +61,7 @@ fn settings(prefix: &str) -> AwsSettings {
         aws_dead_letters: format!("{prefix}-{{}}-dead-letters").parse().unwrap(),
         aws_function: Some(function(prefix, &WorkerId::new("{fleet}", "{worker}")).parse().unwrap()),
         aws_schedule_group: prefix.to_owned(),
+        aws_recurring_group: Some(format!("{prefix}-recurring")),
         aws_scheduler_role: Some(emulator::ROLE.to_owned()),
     }
 }

@@ -16,7 +16,7 @@ pub use queue::{
 };
 pub use rate_limits::{RateLimit, RateLimits};
 pub use throttle::{Concurrency, Throttle};
-pub use wakeups::{Firing, Wakeup, WakeupSource, Wakeups};
+pub use wakeups::{Firing, Schedule, Wakeup, WakeupSource, Wakeups};
 
 /// Why a port operation failed. The caller may retry: no port leaves half an operation behind.
 #[derive(Clone, Debug, thiserror::Error)]

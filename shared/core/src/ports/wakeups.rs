@@ -39,6 +39,12 @@ pub trait Wakeups: Send + Sync {
 
     /// Returns all wake-ups of all fleets that share the store, soonest first.
     async fn list(&self) -> PortResult<Vec<Wakeup>>;
+
+    /// Returns everything that will start a worker by time, soonest first: the wake-ups, and in the cloud also the
+    /// schedules that infrastructure has created. For operators.
+    async fn schedules(&self) -> PortResult<Vec<Schedule>> {
+        Ok(self.list().await?.into_iter().map(Schedule::from).collect())
+    }
 }
 
 /// The source of due wake-ups for a host that keeps its own schedules. The cloud needs none: there the scheduler calls
@@ -69,6 +75,41 @@ pub struct Wakeup {
     pub at: Timestamp,
     /// The time between firings. `None` for a one-shot wake-up.
     pub period: Option<Duration>,
+}
+
+/// A wake-up or a schedule as an operator sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Schedule {
+    /// Its name in its group.
+    pub name: String,
+    /// The group that the scheduler keeps it in, if it has groups.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// The worker that it starts.
+    pub worker: WorkerId,
+    /// When it fires, in the words of the scheduler.
+    pub expression: String,
+    /// Whether it fires at all.
+    pub enabled: bool,
+    /// When it is next due, if it is enabled and its expression says so.
+    pub next_due: Option<Timestamp>,
+}
+
+impl From<Wakeup> for Schedule {
+    fn from(wakeup: Wakeup) -> Schedule {
+        let expression = match wakeup.period {
+            Some(period) => format!("every {} s", period.as_secs()),
+            None => "once".to_owned(),
+        };
+        Schedule {
+            name: wakeup.name,
+            group: None,
+            worker: wakeup.worker,
+            expression,
+            enabled: true,
+            next_due: Some(wakeup.at),
+        }
+    }
 }
 
 /// A due wake-up that is leased to a host.

@@ -5,8 +5,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use stint_core::telemetry::{Metric, MetricKind};
 
-use super::embedded::MAX_VALUES;
-
 /// The histogram bounds of a [`MetricKind::Distribution`] in seconds: they include a schedule's minute in the cloud and a window's
 /// hour.
 pub(super) const BOUNDS: [f64; 7] = [1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0];
@@ -25,8 +23,8 @@ pub(super) struct Series {
     pub(super) count: u64,
     /// The number of values up to each of the bounds, and beyond the last.
     pub(super) buckets: [u64; BOUNDS.len() + 1],
-    /// What is new since the last read: one value, or all values of a spread.
-    fresh: Vec<f64>,
+    /// What is new since the last read, if anything is. A distribution has no single value, and is read by `all` alone.
+    fresh: Option<f64>,
 }
 
 /// Sums up the measurements of a process.
@@ -48,13 +46,12 @@ impl Meter {
         self.lock().clone()
     }
 
-    /// Returns what is new since the last call: the metric, its dimension value, and its value or values.
-    pub(super) fn take_fresh(&self) -> Vec<(Metric, String, Vec<f64>)> {
+    /// Returns what is new since the last call: the metric, its dimension value, and its value.
+    pub(super) fn take_fresh(&self) -> Vec<(Metric, String, f64)> {
         let mut fresh = Vec::new();
         for (metric, series) in self.lock().iter_mut() {
-            for (of, series) in series.iter_mut().filter(|(_, series)| !series.fresh.is_empty()) {
-                fresh.push((*metric, of.clone(), std::mem::take(&mut series.fresh)));
-            }
+            let new = series.iter_mut().filter_map(|(of, series)| Some((*metric, of.clone(), series.fresh.take()?)));
+            fresh.extend(new);
         }
         fresh
     }
@@ -71,10 +68,8 @@ impl Series {
         self.count += 1;
         self.buckets[BOUNDS.partition_point(|bound| *bound < value)] += 1;
         match kind {
-            MetricKind::Sum => self.fresh = vec![self.fresh.first().unwrap_or(&0.0) + value],
-            MetricKind::Latest => self.fresh = vec![value],
-            // CloudWatch accepts no more per line, and no metric records more than a few between two reads.
-            MetricKind::Distribution if self.fresh.len() < MAX_VALUES => self.fresh.push(value),
+            MetricKind::Sum => self.fresh = Some(self.fresh.unwrap_or(0.0) + value),
+            MetricKind::Latest => self.fresh = Some(value),
             MetricKind::Distribution => {}
         }
     }
@@ -85,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sums_are_added_the_latest_replaced_and_spreads_kept() {
+    fn sums_are_added_and_the_latest_replaced() {
         let meter = Meter::default();
         for value in [1.0, 60.0, 61.0] {
             meter.record(Metric::Calls, "a", value);
@@ -93,18 +88,14 @@ mod tests {
             meter.record(Metric::WakeDelay, "reviver", value);
         }
         meter.record(Metric::Calls, "b", 5.0);
-        let named = |metric, of: &str, values: &[f64]| (metric, of.to_owned(), values.to_vec());
-        let expected = [
-            named(Metric::PointsHeld, "a", &[61.0]),
-            named(Metric::Calls, "a", &[122.0]),
-            named(Metric::Calls, "b", &[5.0]),
-            named(Metric::WakeDelay, "reviver", &[1.0, 60.0, 61.0]),
-        ];
+        let named = |metric, of: &str, value| (metric, of.to_owned(), value);
+        let expected =
+            [named(Metric::PointsHeld, "a", 61.0), named(Metric::Calls, "a", 122.0), named(Metric::Calls, "b", 5.0)];
         assert_eq!(meter.take_fresh(), expected);
         assert_eq!(meter.take_fresh(), []);
         let all = meter.all();
         assert_eq!(all[&Metric::WakeDelay]["reviver"].buckets, [1, 0, 0, 1, 1, 0, 0, 0]);
         meter.record(Metric::Calls, "a", 2.0);
-        assert_eq!((meter.all()[&Metric::Calls]["a"].sum, meter.take_fresh()[0].2[0]), (124.0, 2.0));
+        assert_eq!((meter.all()[&Metric::Calls]["a"].sum, meter.take_fresh()[0].2), (124.0, 2.0));
     }
 }

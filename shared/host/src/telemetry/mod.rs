@@ -6,6 +6,7 @@
 
 mod collect;
 mod embedded;
+mod json_lines;
 mod logs;
 mod meter;
 mod otlp;

@@ -2,4 +2,5 @@
 
 pub(crate) mod breakers;
 pub(crate) mod queue;
+pub(crate) mod schedules;
 pub(crate) mod throttle;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::anyhow;
 use stint_core::clock::Clock;
-use stint_core::ports::{Queue, QueueSettings, Receipt, Wakeups};
+use stint_core::ports::{Queue, QueueSettings, Receipt, Schedule, Wakeups};
 use stint_host::SqsRecord;
 
 use super::config::BackendSettings;
@@ -23,6 +23,11 @@ pub(crate) fn queue(aws: &Aws, name: &str, settings: QueueSettings) -> Arc<dyn Q
 /// The wake-ups.
 pub(crate) fn wakeups(aws: &Aws) -> anyhow::Result<Arc<dyn Wakeups>> {
     Ok(aws.wakeups().map_err(|error| anyhow!(error))?)
+}
+
+/// The recurring schedules that infrastructure has created.
+pub(crate) async fn recurring(aws: &Aws) -> anyhow::Result<Vec<Schedule>> {
+    aws.recurring().await.map_err(|error| anyhow!(error))
 }
 
 /// What proves the lease that an event source mapping took out for a message.

@@ -10,7 +10,7 @@ use stint_core::clock::Clock;
 use stint_core::ledger::LedgerSettings;
 #[cfg(feature = "aws")]
 use stint_core::ports::Receipt;
-use stint_core::ports::{Breakers, KeyPool, Queue, QueueSettings, Throttle, Wakeups};
+use stint_core::ports::{Breakers, KeyPool, Queue, QueueSettings, Schedule, Throttle, Wakeups};
 use stint_core::worker::WorkerId;
 use stint_embedded::{Embedded, Folder, Mode};
 #[cfg(feature = "aws")]
@@ -132,6 +132,14 @@ impl Backends {
         })
     }
 
+    /// Returns the recurring schedules that start functions. Infrastructure has created them; there are none here.
+    pub(crate) async fn recurring_schedules(&self) -> anyhow::Result<Vec<Schedule>> {
+        match &self.aws {
+            Some(aws) if self.choice.calls_functions() => aws::recurring(aws).await,
+            _ => Ok(Vec::new()),
+        }
+    }
+
     /// Returns the throttles.
     pub(crate) async fn throttle(&self) -> anyhow::Result<Arc<dyn Throttle>> {
         let throttle = self.throttle.get_or_try_init(async || {
@@ -141,6 +149,28 @@ impl Backends {
             })
         });
         throttle.await.cloned()
+    }
+
+    /// Returns the throttles. If they are those of Lambda functions, the function of `worker` is throttled by its reserved
+    /// concurrency instead of its mapping.
+    pub(crate) async fn throttle_by_reserved_concurrency(
+        &self,
+        worker: &WorkerId,
+    ) -> anyhow::Result<Arc<dyn Throttle>> {
+        match self.choice.throttle {
+            ThrottleBackend::Sqlite => self.throttle().await,
+            ThrottleBackend::Lambda => throttles::by_reserved_concurrency(self, worker),
+        }
+    }
+
+    #[cfg(all(feature = "aws", feature = "mongodb"))]
+    pub(super) fn by_reserved_concurrency(
+        &self,
+        memory: Arc<dyn ThrottleMemory>,
+        worker: &WorkerId,
+    ) -> anyhow::Result<Arc<dyn Throttle>> {
+        let reserved = std::slice::from_ref(worker);
+        Ok(self.aws()?.reserved_throttle(memory, &self.queue_workers, reserved).map_err(|error| anyhow!(error))?)
     }
 
     /// Returns throttles of Lambda functions that store their settings in `memory`, for a fleet without MongoDB.

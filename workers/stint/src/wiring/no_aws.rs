@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::bail;
 use stint_core::clock::Clock;
-use stint_core::ports::{Queue, QueueSettings, Wakeups};
+use stint_core::ports::{Queue, QueueSettings, Schedule, Wakeups};
 
 use super::config::BackendSettings;
 use crate::built::built_without_cloud;
@@ -17,6 +17,10 @@ pub(crate) async fn connect(_: &BackendSettings, _: Arc<dyn Clock>) -> anyhow::R
 }
 
 pub(crate) fn queue(aws: &Aws, _: &str, _: QueueSettings) -> Arc<dyn Queue> {
+    match *aws {}
+}
+
+pub(crate) async fn recurring(aws: &Aws) -> anyhow::Result<Vec<Schedule>> {
     match *aws {}
 }
 

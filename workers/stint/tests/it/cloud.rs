@@ -126,6 +126,33 @@ impl Emulator {
         self.create_mapping(stint_warcraftlogs::FLEET, "rank-fetcher", QUEUE).await
     }
 
+    /// Creates the recurring schedules of a fleet's workers, in a group of their own, as Terraform does.
+    pub(crate) async fn create_schedules(&self, fleet: &str, schedules: &[(&str, u64, &str)]) {
+        let content = "Content-Type: application/json\r\n";
+        let group = self.recurring();
+        self.request("scheduler", "POST", &format!("/schedule-groups/{group}"), content, "{}").await.unwrap();
+        for (worker, minutes, state) in schedules {
+            let input = json!({
+                "wakeup": worker, "worker": format!("{fleet}/{worker}"), "due": "<aws.scheduler.scheduled-time>",
+            });
+            let target = json!({
+                "Arn": self.function(fleet, worker), "RoleArn": self.role(), "Input": input.to_string(),
+                "RetryPolicy": { "MaximumEventAgeInSeconds": minutes * 60, "MaximumRetryAttempts": 5 },
+            });
+            let schedule = json!({
+                "GroupName": group, "ScheduleExpression": format!("rate({minutes} minutes)"), "State": state,
+                "FlexibleTimeWindow": { "Mode": "OFF" }, "Target": target,
+            });
+            let path = format!("/schedules/{worker}");
+            self.request("scheduler", "POST", &path, content, &schedule.to_string()).await.unwrap();
+        }
+    }
+
+    /// Returns the name of the group of recurring schedules.
+    pub(crate) fn recurring(&self) -> String {
+        format!("{}-schedules", self.prefix)
+    }
+
     /// Creates the role of the functions.
     pub(crate) async fn create_role(&self) {
         let form = "Content-Type: application/x-www-form-urlencoded\r\n";
@@ -161,6 +188,20 @@ impl Emulator {
         mapping["State"].as_str().is_some_and(|state| state.starts_with("Enabl"))
     }
 
+    /// Returns the reserved concurrency of a worker's function.
+    pub(crate) async fn reserved(&self, fleet: &str, worker: &str) -> Option<u64> {
+        let path = format!("/2019-09-30/functions/{}-{fleet}-{worker}/concurrency", self.prefix);
+        let answer = self.request("lambda", "GET", &path, "", "").await.unwrap();
+        answer["ReservedConcurrentExecutions"].as_u64()
+    }
+
+    /// Reserves concurrency for a worker's function, as Terraform does.
+    pub(crate) async fn reserve(&self, fleet: &str, worker: &str, concurrency: u64) {
+        let path = format!("/2017-10-31/functions/{}-{fleet}-{worker}/concurrency", self.prefix);
+        let reserved = json!({ "ReservedConcurrentExecutions": concurrency }).to_string();
+        self.request("lambda", "PUT", &path, "Content-Type: application/json\r\n", &reserved).await.unwrap();
+    }
+
     pub(crate) fn secret(&self, name: &str) -> String {
         format!("/{}/{name}", self.prefix)
     }
@@ -187,6 +228,7 @@ impl Emulator {
         vec![
             ("STINT_PROFILE", "aws".to_owned()),
             ("STINT_AWS_FUNCTION", self.function("{fleet}", "{worker}")),
+            ("STINT_AWS_RECURRING_GROUP", self.recurring()),
             ("STINT_AWS_SCHEDULE_GROUP", self.prefix.clone()),
             ("STINT_AWS_SCHEDULER_ROLE", self.role()),
         ]

@@ -6,6 +6,7 @@
 mod alarms;
 mod deployed;
 mod environment;
+mod permissions;
 mod watched;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -18,7 +18,7 @@ use crate::lambda_fleet::{LambdaFleet, Workers, check, clock, run, tick};
 use crate::unreliable_source::UnreliableSource;
 
 /// The visibility time-out of a message, except where the fleet's settings say otherwise.
-const VISIBILITY: Duration = Duration::from_secs(30);
+pub(crate) const VISIBILITY: Duration = Duration::from_secs(30);
 
 /// The visibility time-out in tests that kill functions. Messages that a killed function had received are visible again
 /// after it.
@@ -31,7 +31,7 @@ const KILLS: u32 = 8;
 const KILL_AGAIN: Duration = Duration::from_millis(433);
 
 /// The rank fetcher's queue, and the mapping that reads from it.
-struct Mapped {
+pub(crate) struct Mapped {
     emulator: Emulator,
     url: String,
     mapping: String,
@@ -81,18 +81,24 @@ impl Source for Mapped {
 }
 
 /// Returns a fleet whose functions have the settings of a deployment and read their secrets from SSM.
-fn lambda_fleet(cloud: &Cloud, visibility: Duration) -> LambdaFleet {
+pub(crate) fn lambda_fleet(cloud: &Cloud, visibility: Duration) -> LambdaFleet {
+    lambda_fleet_with(cloud, visibility, &[])
+}
+
+/// The same, with further settings.
+pub(crate) fn lambda_fleet_with(cloud: &Cloud, visibility: Duration, further: &[(&'static str, &str)]) -> LambdaFleet {
     let emulator = &cloud.emulator;
     let visibility = ("WCL_VISIBILITY_SECONDS", visibility.as_secs().to_string());
     // The operator has the address of the database. The functions read it from SSM, and the keys too.
     let operators = ("MONGODB_URI", cloud.database.clone());
-    let settings = [emulator.places(), emulator.settings(), vec![visibility, operators]].concat();
+    let further = further.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+    let settings = [emulator.places(), emulator.settings(), vec![visibility, operators], further].concat();
     let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let secrets = ["WCL_KEYS", "MONGODB_URI"].map(|name| emulator.secret(name)).join(",");
     LambdaFleet::start("120", &settings).with_secrets(&["WCL_KEYS", "MONGODB_URI"], &secrets)
 }
 
-async fn deploy(cloud: &Cloud, fleet: &LambdaFleet, visibility: Duration) -> Mapped {
+pub(crate) async fn deploy(cloud: &Cloud, fleet: &LambdaFleet, visibility: Duration) -> Mapped {
     let mapping = cloud.emulator.deploy(fleet.upstream.setting("wcl_keys"), &cloud.database).await;
     Mapped::new(&cloud.emulator, mapping, visibility).await
 }

@@ -133,7 +133,8 @@ fn no_secret_is_exported_printed_or_logged() {
     let ran = program.run(&["run", "wcl/reviver"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     let exported = receiver.received.text();
-    assert!(ran.stdout.contains(r#""Invocations":1.0"#) && exported.contains("stint.invocations"), "{ran:?}");
+    assert!(ran.stdout.contains(r#""BreakerOpen":"#) && exported.contains("stint.invocations"), "{ran:?}");
+    assert!(!ran.stdout.contains("Invocations"), "CloudWatch has those of its own: {ran:?}");
     let call = receiver.received.spans().into_iter().find(|span| span.name == CALL).unwrap();
     assert_eq!(attributes(&call)["stint.key"], "key-1");
     let basic = "a2V5LTE6cGxhbnRlZC1rZXk"; // key-1:planted-key
@@ -165,7 +166,7 @@ fn an_invalid_endpoint_is_an_error_and_an_empty_one_is_unset() {
     Program::new().with("OTEL_EXPORTER_OTLP_ENDPOINT", "").succeed(&["run", "wcl/aggregator"]);
 }
 
-/// Parses `| name | dimension | kind | … |`, in the order of the code.
+/// Parses `| name | dimension | kind | on AWS | … |`, in the order of the code.
 #[test]
 fn the_documentation_names_every_metric_and_no_other() {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/operating.md");
@@ -173,7 +174,7 @@ fn the_documentation_names_every_metric_and_no_other() {
     let table = page.split("| metric |").nth(1).unwrap();
     let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
     let documented: Vec<Vec<&str>> =
-        rows.map(|row| row.split('|').skip(1).take(3).map(|cell| cell.trim().trim_matches('`')).collect()).collect();
+        rows.map(|row| row.split('|').skip(1).take(4).map(|cell| cell.trim().trim_matches('`')).collect()).collect();
     let expected: Vec<Vec<&str>> = Metric::ALL.into_iter().map(row).collect();
     assert_eq!(documented, expected);
 }
@@ -186,5 +187,5 @@ fn row(metric: Metric) -> Vec<&'static str> {
         (MetricKind::Distribution, MetricUnit::Seconds) => "spread, seconds",
         (MetricKind::Distribution, MetricUnit::Count) => "spread",
     };
-    vec![metric.name(), metric.dimension().name(), kind]
+    vec![metric.name(), metric.dimension().name(), kind, if metric.is_on_cloudwatch() { "yes" } else { "" }]
 }

@@ -10,7 +10,7 @@ use stint_poe_stashes::config::Settings;
 use stint_poe_stashes::guard::{HEAD_UPSTREAM, PAGES_UPSTREAM};
 use stint_poe_stashes::lag::{Lag, measure};
 use stint_poe_stashes::model::ChangeId;
-use stint_poe_stashes::store::{GivenUp, HeadSamples, IndexCounts, Progress, Sample, Stopped, Totals};
+use stint_poe_stashes::store::{ChainStatus, GivenUp, HeadSamples, IndexCounts, Progress, Sample, Stopped, Totals};
 
 use super::stores::{Stores, breakers, index_counts};
 use crate::escape::one_line;
@@ -18,6 +18,7 @@ use crate::fleets::fleet::FleetStatus;
 use crate::format::{count, number};
 use crate::time_format::format_time;
 use crate::views::breakers::{BreakerView, write_upstreams};
+use crate::views::schedules::{ScheduleView, schedule_hints, write_schedules};
 use crate::wiring::Backends;
 
 #[derive(Serialize)]
@@ -31,6 +32,8 @@ struct PoeStatus {
     upstreams: Vec<BreakerView>,
     /// What the indexer has stored, if it ever ran here.
     index: Option<IndexCounts>,
+    /// The schedules of functions.
+    schedules: Vec<ScheduleView>,
     /// What the operator should do, if something is wrong.
     hints: Vec<String>,
 }
@@ -78,7 +81,16 @@ pub(super) async fn read_status(
 impl PoeStatus {
     async fn read(settings: &Settings, backends: &Backends, now: Timestamp) -> anyhow::Result<Option<PoeStatus>> {
         let Some(stores) = Stores::existing(settings, backends)? else { return Ok(None) };
-        let Some(status) = stores.chain.read().await? else { return Ok(None) };
+        let mut schedules = backends.recurring_schedules().await?;
+        schedules.retain(|schedule| schedule.worker.fleet == FLEET);
+        let schedules: Vec<ScheduleView> =
+            schedules.into_iter().map(|schedule| ScheduleView { schedule, last_done: None }).collect();
+        let status = match stores.chain.read().await? {
+            Some(status) => status,
+            // The functions are deployed, and the watcher has not started the chain yet.
+            None if !schedules.is_empty() => ChainStatus { progress: Progress::default(), leased_until: None },
+            None => return Ok(None),
+        };
         let mut queues = Vec::new();
         for queue in [&stores.chain_queue, &stores.stored] {
             queues.push(QueueCounts { queue: queue.name().to_owned(), counts: queue.counts().await? });
@@ -87,14 +99,18 @@ impl PoeStatus {
         let totals = status.progress.totals;
         let followed_until = status.leased_until.filter(|until| *until > now);
         let chain = ChainView::new(status.progress, followed_until, head, settings, now);
-        let hints = hints(&chain, &queues, settings);
+        let calls_functions = !backends.is_hosted_here();
+        let mut hints = hints(&chain, &queues, settings, calls_functions);
+        if calls_functions {
+            hints.extend(schedule_hints(&schedules));
+        }
         let upstreams = BreakerView::read(&*breakers(settings, backends)?, &[PAGES_UPSTREAM, HEAD_UPSTREAM]).await?;
         let index = index_counts(backends).await?;
-        Ok(Some(PoeStatus { fleet: FLEET, chain, totals, queues, upstreams, index, hints }))
+        Ok(Some(PoeStatus { fleet: FLEET, chain, totals, queues, upstreams, index, schedules, hints }))
     }
 
     fn write(&self, text: &mut String, now: Timestamp) -> std::fmt::Result {
-        let PoeStatus { chain, totals, queues, upstreams, index, hints, .. } = self;
+        let PoeStatus { chain, totals, queues, upstreams, index, schedules, hints, .. } = self;
         let position = chain.position.map_or_else(|| "not started".to_owned(), |id| id.to_string());
         let since = chain.since.map(|at| format!(", reached {}", format_time(at, now))).unwrap_or_default();
         writeln!(text, "chain       {} {position}{since}", chain.realm)?;
@@ -122,6 +138,7 @@ impl PoeStatus {
             writeln!(text, "index       {} stashes listed, {} items in them", number(*stashes), number(*items))?;
         }
         write_upstreams(text, upstreams, now)?;
+        write_schedules(text, schedules, now)?;
         if !hints.is_empty() {
             writeln!(text, "\nto do:")?;
         }
@@ -171,11 +188,14 @@ impl ChainView {
     }
 }
 
-fn hints(chain: &ChainView, queues: &[QueueCounts], settings: &Settings) -> Vec<String> {
+fn hints(chain: &ChainView, queues: &[QueueCounts], settings: &Settings, calls_functions: bool) -> Vec<String> {
     let mut hints = Vec::new();
+    let start = if calls_functions { "invoke the function of `follower`" } else { "run `stint up poe-stashes`" };
     if let Some(stopped) = &chain.stopped {
         let reason = one_line(&stopped.reason);
-        hints.push(format!("the chain was stopped ({reason}): fix the cause, then run `stint up {FLEET}`"));
+        hints.push(format!("the chain was stopped ({reason}): fix the cause, then {start}"));
+    } else if chain.followed_until.is_none() && calls_functions {
+        hints.push("no follower is at work on the chain: the watcher starts one at its next run".to_owned());
     } else if chain.followed_until.is_none() {
         hints.push(format!("no follower is at work on the chain: is `stint up {FLEET}` running?"));
     }

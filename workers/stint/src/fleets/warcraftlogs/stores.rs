@@ -9,10 +9,12 @@ use stint_core::worker::{Worker, WorkerId};
 use stint_embedded::Embedded;
 use stint_warcraftlogs::FLEET;
 use stint_warcraftlogs::aggregator::Aggregator;
+use stint_warcraftlogs::budget::BudgetStrategy;
 use stint_warcraftlogs::config::Settings;
 use stint_warcraftlogs::discover::Discover;
 use stint_warcraftlogs::message::REFRESH_QUEUE;
 use stint_warcraftlogs::next_worker::{ALL_FRESH, NEXT_DUE};
+use stint_warcraftlogs::rank_fetcher::RankFetcher;
 #[cfg(feature = "mongodb")]
 use stint_warcraftlogs::store::MongoStore;
 use stint_warcraftlogs::store::{Directory, Discovers, Milestones, Players, RefreshResults, Rules, SqliteStore, Zones};
@@ -70,6 +72,14 @@ impl Collections {
             zones: store.clone(),
             refresh_results: store,
         }
+    }
+}
+
+/// Returns the throttle of the fleet's workers. The source document's rule steers the rank fetcher's reserved concurrency.
+pub(crate) async fn throttle(settings: &Settings, backends: &Backends) -> anyhow::Result<Arc<dyn Throttle>> {
+    match settings.budget_strategy {
+        BudgetStrategy::Ledger => backends.throttle().await,
+        BudgetStrategy::WorstCase => backends.throttle_by_reserved_concurrency(&RankFetcher::SPEC.id()).await,
     }
 }
 
@@ -147,7 +157,7 @@ impl Stores {
             refreshes: backends.queue(REFRESH_QUEUE, queue_settings(settings))?,
             pool,
             breakers: backends.breakers()?,
-            throttle: backends.throttle().await?,
+            throttle: throttle(settings, backends).await?,
             wakeups: backends.wakeups()?,
             calls_functions: !backends.is_hosted_here(),
         })
@@ -172,15 +182,20 @@ impl Stores {
     }
 
     async fn try_start(&self, name: &str, worker: &WorkerId, now: Timestamp) -> PortResult<()> {
-        if self.calls_functions || self.was_started().await? {
+        if self.was_started().await? {
             self.wakeups.once(name, worker, now).await?;
         }
         Ok(())
     }
 
-    /// Returns whether the fleet ever ran here: then its schedules are set.
+    /// Returns whether the workers are functions, which schedules in the cloud start.
+    pub(crate) fn calls_functions(&self) -> bool {
+        self.calls_functions
+    }
+
+    /// Returns whether the fleet ever ran here: then its schedules are set. Those of functions are set before they exist.
     pub(crate) async fn was_started(&self) -> PortResult<bool> {
-        Ok(self.wakeups.list().await?.iter().any(|wakeup| wakeup.worker.fleet == FLEET))
+        Ok(self.calls_functions || self.wakeups.list().await?.iter().any(|wakeup| wakeup.worker.fleet == FLEET))
     }
 
     /// Returns the current state of a queue of the fleet.

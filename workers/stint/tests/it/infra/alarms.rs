@@ -1,6 +1,7 @@
 //! Tests that there are as many alarms, at the same cost, as `infra/README.md` says.
 
 use hcl::{Block, Body, Expression};
+use stint_core::telemetry::{Metric, MetricDimension};
 
 use super::deployed::{Deployment, Infra, POE_STASHES, WARCRAFTLOGS, attribute, body, labelled, module_text, text};
 
@@ -25,6 +26,9 @@ fn alarms(infra: &Infra, resource: &Block) -> (usize, usize) {
     if for_each.contains("if worker.fed_by_queue") {
         each.retain(|entry| entry.replace([' ', '\n'], "").contains("fed_by_queue=true"));
     }
+    if for_each.contains("if entry.feeds != null") {
+        each.retain(|entry| entry.contains("feeds"));
+    }
     let queries = resource.body().blocks().filter(|query| query.body().blocks().next().is_some()).count();
     (each.len(), each.len() * queries.max(1))
 }
@@ -47,4 +51,23 @@ fn the_readme_counts_alarms_and_their_metrics() {
     let readme = text("README.md");
     assert!(readme.contains(&format!("| alarms | {first} | {other} |")), "there are {first} and {other} alarms");
     assert!(readme.contains(&format!("| alarms: {metrics} metrics × 0.10")), "there are {metrics} metrics");
+    let double = metrics - first;
+    assert!(double == 4 && readme.contains("since four alarms have two"), "{double} alarms have two metrics");
+}
+
+/// The fleet's own metrics, each of which is billed: those of a key, of a worker, and of an upstream.
+#[test]
+fn the_readme_counts_the_workers_metrics() {
+    let sent = |dimension: MetricDimension| {
+        let is_it = |metric: &Metric| metric.is_on_cloudwatch() && metric.dimension() == dimension;
+        Metric::ALL.into_iter().filter(is_it).count()
+    };
+    let upstreams = entries(&Infra::read(WARCRAFTLOGS), "upstreams").len();
+    let others = sent(MetricDimension::Worker) + sent(MetricDimension::Upstream) * upstreams;
+    let (per_key, all) = (sent(MetricDimension::Key), Metric::ALL.len());
+    let readme = text("README.md");
+    let row = format!("| metrics of the workers: {per_key} a key and {others} more, × 0.30 |");
+    let cost = |keys: usize| format!("{:.2}", (per_key * keys + others) as f64 * 0.30);
+    assert!(readme.contains(&format!("{row} {} | {} |", cost(2), cost(3))), "{row}");
+    assert!(readme.contains(&format!("all {all} of the program")), "{all}");
 }

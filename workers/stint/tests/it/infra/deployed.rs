@@ -77,7 +77,10 @@ impl Infra {
         for local in locals {
             let mut context = context(Value::Object(self.variables.clone()));
             context.declare_var("local", Value::Object(known.clone()));
-            context.declare_var("aws_scheduler_schedule_group", value!({ wakeups = { name = "wakeups" } }));
+            context.declare_var(
+                "aws_scheduler_schedule_group",
+                value!({ schedules = { name = "schedules" }, wakeups = { name = "wakeups" } }),
+            );
             context
                 .declare_var("aws_iam_role", value!({ wakeups = { arn = "arn:aws:iam::123456789012:role/wakeups" } }));
             if let Ok(value) = local.expr().evaluate(&context) {
@@ -116,11 +119,16 @@ impl Infra {
         let is_it = |block: &&Block| {
             block.identifier() == "data" && block.labels().last().is_some_and(|label| label.as_str() == document)
         };
-        let statements = self.fleet.blocks().filter(is_it).flat_map(|block| block.body().blocks());
-        let sends = |statement: &&Block| {
+        let documents = self.fleet.blocks().filter(is_it);
+        let statements = documents.flat_map(|document| document.body().blocks().map(move |block| (document, block)));
+        let sends = |(_, statement): &(&Block, &Block)| {
             attribute(statement, "actions").is_some_and(|actions| actions.to_string().contains("sqs:SendMessage"))
         };
-        statements.filter(sends).flat_map(|statement| self.modules_in(statement, "resources")).collect()
+        let queues = |(document, statement): (&Block, &Block)| {
+            let each = attribute(statement, "resources").is_some_and(|it| it.to_string().contains("each.value"));
+            if each { self.modules_in(document, "for_each") } else { self.modules_in(statement, "resources") }
+        };
+        statements.filter(sends).flat_map(queues).collect()
     }
 
     /// Returns the modules that an argument refers to, itself or by a local value.
@@ -269,8 +277,13 @@ pub(super) fn context(variables: Value) -> Context<'static> {
         let map = args[0].as_object().ok_or("no map")?;
         Ok(map.get(&text_of(&args[1])).unwrap_or(&args[2]).clone())
     };
+    let concat = |args: FuncArgs| {
+        let lists = args.iter().map(|list| list.as_array().cloned().ok_or_else(|| format!("{list} is no list")));
+        Ok(Value::Array(lists.collect::<Result<Vec<_>, String>>()?.concat()))
+    };
     let mut context = Context::new();
-    let functions: [(&str, Callable); 6] = [
+    let functions: [(&str, Callable); 7] = [
+        ("concat", concat),
         ("tostring", text),
         ("tonumber", text),
         ("title", title),

@@ -8,8 +8,8 @@ use stint_core::telemetry::{Metric, NAMESPACE};
 use stint_poe_stashes::guard::{HEAD_UPSTREAM, PAGES_UPSTREAM};
 
 use super::deployed::{
-    Infra, POE_STASHES, WARCRAFTLOGS, attribute, body, context, field, installation, labelled, module_text, text_of,
-    texts,
+    Deployment, Infra, POE_STASHES, WARCRAFTLOGS, attribute, body, context, field, installation, labelled, module_text,
+    text_of, texts,
 };
 use crate::program::Program;
 
@@ -50,6 +50,38 @@ fn charts_show_metrics_by_the_dimension_that_they_have() {
             }
         }
     }
+}
+
+/// Returns the names of the metrics that a module's alarms are about, in the namespace of the workers.
+fn alarmed(module: &str) -> Vec<String> {
+    fn metrics(block: &hcl::Block) -> Vec<String> {
+        let is_own = attribute(block, "namespace").is_some_and(|it| it.to_string().ends_with(".metrics_namespace"));
+        let own = attribute(block, "metric_name").filter(|_| is_own);
+        let own = own.map(|name| text_of(&name.evaluate(&Context::new()).unwrap()));
+        block.body().blocks().flat_map(metrics).chain(own).collect()
+    }
+    let module = body(&module_text(module));
+    let alarms = labelled(&module, "resource").filter(|(kind, _)| kind == "aws_cloudwatch_metric_alarm");
+    alarms.flat_map(|(_, alarm)| metrics(alarm)).collect()
+}
+
+/// Returns the names of the metrics that a fleet's charts show.
+fn charted(deployment: Deployment) -> Vec<String> {
+    let infra = Infra::read(deployment);
+    let (_, watch) = infra.calls("watch").next().unwrap();
+    let charts = infra.value(watch, "charts").unwrap();
+    let lines = charts.as_array().unwrap().iter().flat_map(|chart| field(chart, "lines").as_object().unwrap().values());
+    lines.map(|line| text_of(field(line, "metric"))).collect()
+}
+
+/// CloudWatch bills each metric that it receives. One that an alarm waits for and that is not sent would be worse.
+#[test]
+fn cloudwatch_receives_what_alarms_and_dashboards_use_and_nothing_else() {
+    let charted = [WARCRAFTLOGS, POE_STASHES].into_iter().flat_map(charted);
+    let alarmed = ["watch", WARCRAFTLOGS.fleet, POE_STASHES.fleet].into_iter().flat_map(alarmed);
+    let used: BTreeSet<String> = charted.chain(alarmed).collect();
+    let sent = Metric::ALL.into_iter().filter(|metric| metric.is_on_cloudwatch());
+    assert_eq!(sent.map(|metric| metric.name().to_owned()).collect::<BTreeSet<_>>(), used);
 }
 
 /// The metrics of the installation with the default prefix keep the namespace they had before prefixes existed.

@@ -4,17 +4,22 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use stint_core::ledger::{KeyState, KeyStatus};
-use stint_core::ports::{Concurrency, Counts, Wakeup};
-use stint_core::worker::{WorkerId, WorkerSpec};
+use stint_core::ports::{Concurrency, Counts, Schedule};
+use stint_core::worker::{Worker, WorkerId, WorkerSpec};
+use stint_warcraftlogs::FLEET;
+use stint_warcraftlogs::aggregator::Aggregator;
 use stint_warcraftlogs::client::UPSTREAM;
+use stint_warcraftlogs::db_generator::DbGenerator;
+use stint_warcraftlogs::discover::Discover;
 use stint_warcraftlogs::discovery::SITE;
 use stint_warcraftlogs::message::REFRESH_QUEUE;
-use stint_warcraftlogs::store::{Backlog, Freshness, PlayerCounts, RuleStatus, UpstreamPause};
+use stint_warcraftlogs::store::{Backlog, Freshness, MilestoneTimes, PlayerCounts, RuleStatus, UpstreamPause};
 
 use crate::fleets::warcraftlogs::specs::{WORKERS, trigger};
 use crate::fleets::warcraftlogs::stores::Stores;
 use crate::views::breakers::BreakerView;
 use crate::views::queue::QueueView;
+use crate::views::schedules::ScheduleView;
 
 /// The fleet's upstreams.
 const UPSTREAMS: [&str; 2] = [UPSTREAM, SITE];
@@ -30,7 +35,12 @@ pub(super) struct StatusInput {
     pub(super) refreshes: QueueView,
     pub(super) players: PlayerCounts,
     pub(super) keys: Vec<KeyStatus>,
-    pub(super) wakeups: Vec<Wakeup>,
+    /// The fleet's schedules and wake-ups.
+    pub(super) schedules: Vec<Schedule>,
+    /// When each stage was last passed.
+    milestones: MilestoneTimes,
+    /// Whether the workers are functions, which schedules in the cloud start.
+    pub(super) calls_functions: bool,
     /// The upstreams, and whether each is considered down.
     pub(super) breakers: Vec<BreakerView>,
     throttles: BTreeMap<WorkerId, Concurrency>,
@@ -47,7 +57,9 @@ impl Default for StatusInput {
             refreshes: queue(REFRESH_QUEUE),
             players: PlayerCounts::default(),
             keys: Vec::new(),
-            wakeups: Vec::new(),
+            schedules: Vec::new(),
+            milestones: MilestoneTimes::default(),
+            calls_functions: false,
             breakers: UPSTREAMS.map(BreakerView::unused).to_vec(),
             throttles: BTreeMap::new(),
         }
@@ -61,6 +73,8 @@ impl StatusInput {
         for spec in &WORKERS {
             throttles.insert(spec.id(), stores.throttle.read(&spec.id()).await?);
         }
+        let mut schedules = stores.wakeups.schedules().await?;
+        schedules.retain(|schedule| schedule.worker.fleet == FLEET);
         Ok(StatusInput {
             rules: stores.rules.list().await?.documents,
             upstreams: stores.rules.upstreams().await?,
@@ -69,7 +83,9 @@ impl StatusInput {
             refreshes: stores.view(&stores.refreshes).await?,
             players: stores.players.counts().await?,
             keys: stores.pool.keys().await?,
-            wakeups: stores.wakeups.list().await?,
+            schedules,
+            milestones: stores.milestones.reached().await?,
+            calls_functions: stores.calls_functions(),
             breakers: BreakerView::read(&*stores.breakers, &UPSTREAMS).await?,
             throttles,
         })
@@ -93,7 +109,29 @@ impl StatusInput {
 
     /// Returns when the worker runs next, by schedule or wake-up.
     pub(super) fn next_run(&self, spec: &WorkerSpec) -> Option<Timestamp> {
-        self.wakeups.iter().filter(|wakeup| wakeup.worker == spec.id()).map(|wakeup| wakeup.at).min()
+        let own = self.schedules.iter().filter(|schedule| schedule.worker == spec.id());
+        own.filter_map(|schedule| schedule.next_due).min()
+    }
+
+    /// Returns when a worker was last done, as far as the stores record it.
+    fn last_done(&self, worker: &WorkerId) -> Option<Timestamp> {
+        let MilestoneTimes { aggregated, generated, .. } = self.milestones;
+        if *worker == Discover::SPEC.id() {
+            self.rules.iter().filter_map(|status| status.rule.last_run).max()
+        } else if *worker == Aggregator::SPEC.id() {
+            aggregated
+        } else {
+            generated.filter(|_| *worker == DbGenerator::SPEC.id())
+        }
+    }
+
+    /// Returns the schedules, each with when its worker was last done.
+    pub(super) fn schedule_views(&self) -> Vec<ScheduleView> {
+        let view = |schedule: &Schedule| ScheduleView {
+            last_done: self.last_done(&schedule.worker),
+            schedule: schedule.clone(),
+        };
+        self.schedules.iter().map(view).collect()
     }
 
     /// Returns the keys that were set when the fleet last ran.

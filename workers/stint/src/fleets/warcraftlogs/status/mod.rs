@@ -17,6 +17,7 @@ use super::stores::Stores;
 use crate::fleets::fleet::FleetStatus;
 use crate::views::breakers::BreakerView;
 use crate::views::queue::QueueView;
+use crate::views::schedules::ScheduleView;
 use crate::views::throttle::ThrottleView;
 use crate::wiring::Backends;
 use input::StatusInput;
@@ -38,6 +39,12 @@ struct WclStatus {
     /// The upstreams, and whether each is considered down.
     upstreams: Vec<BreakerView>,
     workers: Vec<WorkerStatus>,
+    /// Everything that will start a worker by time.
+    schedules: Vec<ScheduleView>,
+    /// Whether the workers are functions. The text lists the schedules of functions alone, since a machine's are the
+    /// next runs of its workers.
+    #[serde(skip)]
+    calls_functions: bool,
     /// What the operator should do, if something is missing.
     hints: Vec<String>,
 }
@@ -100,6 +107,8 @@ fn wcl_status(input: &StatusInput, settings: &Settings, now: Timestamp) -> WclSt
         keys: KeyView::all(&input.keys, now),
         upstreams: input.breakers.clone(),
         workers,
+        schedules: input.schedule_views(),
+        calls_functions: input.calls_functions,
         hints: waits::hints(input, settings, now),
     }
 }

@@ -12,6 +12,7 @@ use crate::format::{count, number, points};
 use crate::table::Table;
 use crate::time_format::format_time;
 use crate::views::breakers::write_upstreams;
+use crate::views::schedules::write_schedules;
 
 pub(super) fn write(text: &mut String, fleet: &WclStatus, now: Timestamp) -> std::fmt::Result {
     write_rules(text, &fleet.rules, now)?;
@@ -37,6 +38,9 @@ pub(super) fn write(text: &mut String, fleet: &WclStatus, now: Timestamp) -> std
         writeln!(text, "{}{}", if position == 0 { "keys        " } else { "            " }, key_text(key, now))?;
     }
     write_upstreams(text, &fleet.upstreams, now)?;
+    if fleet.calls_functions {
+        write_schedules(text, &fleet.schedules, now)?;
+    }
     writeln!(text, "\n{}", workers(fleet, now).to_string().trim_end())?;
     if !fleet.hints.is_empty() {
         writeln!(text, "\nto do:")?;

@@ -25,6 +25,7 @@ use crate::fleets::warcraftlogs::specs::WORKERS;
 use crate::format::{count, number, points};
 use crate::time_format::format_time;
 use crate::views::queue::QueueView;
+use crate::views::schedules::schedule_hints;
 use crate::views::throttle::ThrottleView;
 
 /// If a worker is late by more than its time-out and this grace, no process runs the fleet.
@@ -77,13 +78,7 @@ pub(super) fn hints(input: &StatusInput, settings: &Settings, now: Timestamp) ->
              {key}`"
         ));
     }
-    let late = |spec: &WorkerSpec| input.next_run(spec).is_some_and(|at| after(after(at, spec.timeout), GRACE) < now);
-    if input.wakeups.is_empty() {
-        hints.push("the fleet was never started here; start it: stint up".into());
-    } else if let Some(spec) = WORKERS.iter().find(|spec| late(spec)) {
-        let due = input.next_run(spec).map(|at| format_time(at, now)).unwrap_or_default();
-        hints.push(format!("{} was due {due} and did not run: is `stint up` running?", spec.name));
-    }
+    hints.extend(start_hints(input, now));
     // Commands without a queue name mean the backlog.
     for (QueueView { queue, counts, .. }, name) in [(&input.queue, ""), (&input.refreshes, " wcl-refresh-players")] {
         if counts.dead_letters > 0 {
@@ -93,6 +88,21 @@ pub(super) fn hints(input: &StatusInput, settings: &Settings, now: Timestamp) ->
                  redrive{name}`"
             ));
         }
+    }
+    hints
+}
+
+/// Returns what is wrong with the schedules, and what to do.
+fn start_hints(input: &StatusInput, now: Timestamp) -> Vec<String> {
+    let mut hints = if input.calls_functions { schedule_hints(&input.schedule_views()) } else { Vec::new() };
+    if input.schedules.is_empty() && !input.calls_functions {
+        hints.push("the fleet was never started here; start it: stint up".into());
+    }
+    let late = |spec: &WorkerSpec| input.next_run(spec).is_some_and(|at| after(after(at, spec.timeout), GRACE) < now);
+    if let Some(spec) = WORKERS.iter().find(|spec| late(spec)) {
+        let due = input.next_run(spec).map(|at| format_time(at, now)).unwrap_or_default();
+        let remedy = if input.calls_functions { "look at the log of its function" } else { "is `stint up` running?" };
+        hints.push(format!("{} was due {due} and did not run: {remedy}", spec.name));
     }
     hints
 }
@@ -208,15 +218,16 @@ fn waits_for_points(input: &StatusInput, needed: Points, now: Timestamp) -> Opti
 }
 
 fn reviver(input: &StatusInput, now: Timestamp) -> String {
-    match input.wakeups.iter().find(|wakeup| wakeup.name == REVIVE) {
-        Some(wakeup) => {
+    let wakeup = input.schedules.iter().find(|schedule| schedule.name == REVIVE);
+    match wakeup.and_then(|wakeup| wakeup.next_due) {
+        Some(at) => {
             let parked = input.queue.parked + input.refreshes.parked;
             let unpark = match parked {
                 _ if input.outage(&[UPSTREAM], now).is_some() => "probe the API".to_owned(),
                 0 => "look for points".to_owned(),
                 parked => format!("un-park {}", count(parked, "message", "messages")),
             };
-            format!("wakes {} to {unpark}", format_time(wakeup.at, now))
+            format!("wakes {} to {unpark}", format_time(at, now))
         }
         None => "nothing to do: no message waits for points".into(),
     }
