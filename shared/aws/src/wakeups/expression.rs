@@ -50,6 +50,22 @@ impl When {
     }
 }
 
+/// Returns the period of a cron expression as infrastructure writes it for a schedule that is aligned to multiples of its
+/// period in UTC: `cron(0/5 * * * ? *)`, `cron(0 0/3 * * ? *)` or `cron(0 0 * * ? *)`. Returns `None` for any other.
+pub(super) fn aligned_period(expression: &str) -> Option<Duration> {
+    let (minute, hour) = argument(expression, "cron(")?.strip_suffix(" * * ? *")?.split_once(' ')?;
+    let step = |field: &str, within: u32| {
+        let step = field.strip_prefix("0/")?.parse().ok();
+        step.filter(|step: &u32| *step > 0 && within.is_multiple_of(*step))
+    };
+    match (minute, hour) {
+        ("0", "0") => Some(MINUTE * 24 * 60),
+        ("0", hour) => Some(MINUTE * 60 * step(hour, 24)?),
+        (minute, "*") => Some(MINUTE * step(minute, 60)?),
+        _ => None,
+    }
+}
+
 /// Returns whether EventBridge Scheduler supports this period: whole minutes, at least one.
 pub(super) fn is_rate(period: Duration) -> bool {
     period >= MINUTE && period.subsec_nanos() == 0 && period.as_secs().is_multiple_of(MINUTE.as_secs())
@@ -110,6 +126,23 @@ mod tests {
         assert_eq!(When::parse("rate(1 day)"), Some(When::Rate(MINUTE * 1_440)));
         for strange in ["cron(0 9 * * ? *)", "rate(0 minutes)", "rate(5 weeks)", "rate(minutes)", "at(soon)", ""] {
             assert_eq!(When::parse(strange), None, "{strange}");
+        }
+    }
+
+    #[test]
+    fn an_aligned_schedule_has_a_period() {
+        let aligned = [
+            ("cron(0/2 * * * ? *)", Some(2)),
+            ("cron(0 0/3 * * ? *)", Some(180)),
+            ("cron(0 0 * * ? *)", Some(1_440)),
+            ("cron(0/7 * * * ? *)", None),
+            ("cron(0/0 * * * ? *)", None),
+            ("cron(0 9 * * ? *)", None),
+            ("cron(0 0 ? * MON *)", None),
+            ("rate(5 minutes)", None),
+        ];
+        for (expression, minutes) in aligned {
+            assert_eq!(aligned_period(expression), minutes.map(|minutes| MINUTE * minutes), "{expression}");
         }
     }
 

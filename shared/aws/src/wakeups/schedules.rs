@@ -10,9 +10,10 @@ use aws_sdk_scheduler::types::{ScheduleState, Target};
 use jiff::Timestamp;
 use stint_core::clock::Clock;
 use stint_core::ports::{PortResult, Schedule, Wakeup};
+use stint_core::schedule::slot_after;
 use stint_core::worker::WorkerId;
 
-use super::expression::{When, next_firing};
+use super::expression::{When, aligned_period, next_firing};
 use super::input;
 use crate::config::FunctionTemplate;
 use crate::error::port_error;
@@ -76,14 +77,16 @@ impl ScheduleReader {
 
     fn view(&self, group: &str, name: &str, schedule: &GetScheduleOutput) -> Option<Schedule> {
         let enabled = schedule.state() != Some(&ScheduleState::Disabled);
-        let next_due = self.read(name, schedule).map(|wakeup| wakeup.at).filter(|_| enabled);
+        let expression = schedule.schedule_expression().unwrap_or_default();
+        let aligned = || aligned_period(expression).map(|period| slot_after(period, self.clock.now()));
+        let next_due = self.read(name, schedule).map(|wakeup| wakeup.at).or_else(aligned);
         Some(Schedule {
             name: name.to_owned(),
             group: Some(group.to_owned()),
             worker: self.worker(schedule.target()?)?,
-            expression: schedule.schedule_expression().unwrap_or_default().to_owned(),
+            expression: expression.to_owned(),
             enabled,
-            next_due,
+            next_due: next_due.filter(|_| enabled),
         })
     }
 

@@ -127,20 +127,20 @@ impl Emulator {
     }
 
     /// Creates the recurring schedules of a fleet's workers, in a group of their own, as Terraform does.
-    pub(crate) async fn create_schedules(&self, fleet: &str, schedules: &[(&str, u64, &str)]) {
+    pub(crate) async fn create_schedules(&self, fleet: &str, schedules: &[(&str, &str, &str)]) {
         let content = "Content-Type: application/json\r\n";
         let group = self.recurring();
         self.request("scheduler", "POST", &format!("/schedule-groups/{group}"), content, "{}").await.unwrap();
-        for (worker, minutes, state) in schedules {
+        for (worker, expression, state) in schedules {
             let input = json!({
                 "wakeup": worker, "worker": format!("{fleet}/{worker}"), "due": "<aws.scheduler.scheduled-time>",
             });
             let target = json!({
                 "Arn": self.function(fleet, worker), "RoleArn": self.role(), "Input": input.to_string(),
-                "RetryPolicy": { "MaximumEventAgeInSeconds": minutes * 60, "MaximumRetryAttempts": 5 },
+                "RetryPolicy": { "MaximumEventAgeInSeconds": 600, "MaximumRetryAttempts": 5 },
             });
             let schedule = json!({
-                "GroupName": group, "ScheduleExpression": format!("rate({minutes} minutes)"), "State": state,
+                "GroupName": group, "ScheduleExpression": expression, "State": state,
                 "FlexibleTimeWindow": { "Mode": "OFF" }, "Target": target,
             });
             let path = format!("/schedules/{worker}");

@@ -9,12 +9,12 @@ use crate::cloud::Cloud;
 use crate::lambda_aws::{VISIBILITY, lambda_fleet};
 use crate::lambda_fleet::{LambdaFleet, Workers, run, tick};
 
-/// The workers with a recurring schedule, its minutes, and its state.
-const SCHEDULES: [(&str, u64, &str); 4] = [
-    ("discover", 30, "ENABLED"),
-    ("aggregator", 180, "ENABLED"),
-    ("reviver", 10, "ENABLED"),
-    ("db-generator", 1440, "DISABLED"),
+/// The workers with a recurring schedule, its expression, and its state.
+const SCHEDULES: [(&str, &str, &str); 4] = [
+    ("discover", "rate(30 minutes)", "ENABLED"),
+    ("aggregator", "cron(0 0/3 * * ? *)", "ENABLED"),
+    ("reviver", "rate(10 minutes)", "ENABLED"),
+    ("db-generator", "rate(1440 minutes)", "DISABLED"),
 ];
 
 fn status(fleet: &LambdaFleet) -> Value {
@@ -57,14 +57,14 @@ fn a_fleet_of_functions_shows_its_schedules_and_what_they_have_done() {
 fn check_schedules(cloud: &Cloud, status: &Value, begun: Timestamp) {
     let now = SystemClock.now();
     let time = |value: &Value| value.as_str().map(|text| text.parse::<Timestamp>().unwrap());
-    for (name, minutes, state) in SCHEDULES {
+    for (name, expression, state) in SCHEDULES {
         let shown = schedule(status, name);
         assert_eq!(
             (&shown["worker"], &shown["group"], &shown["expression"], &shown["enabled"]),
             (
                 &json!(format!("warcraftlogs/{name}")),
                 &json!(cloud.emulator.recurring()),
-                &json!(format!("rate({minutes} minutes)")),
+                &json!(expression),
                 &json!(state == "ENABLED")
             )
         );

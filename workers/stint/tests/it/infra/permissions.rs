@@ -28,6 +28,9 @@ const OTHERS: [(&str, &str); 14] = [
 /// The modules with roles of workers.
 const MODULES: [&str; 5] = ["worker", "queue", "schedule", "warcraftlogs", "poe-stashes"];
 
+/// The keys of conditions, which are written like permissions.
+const CONDITIONS: [&str; 2] = ["aws:SourceArn", "iam:PassedToService"];
+
 /// Returns every permission in the text, such as `sqs:SendMessage`.
 fn actions(text: &str) -> BTreeSet<String> {
     let quoted = text.split('"').skip(1).step_by(2);
@@ -38,7 +41,7 @@ fn actions(text: &str) -> BTreeSet<String> {
                 && action.bytes().all(|byte| byte.is_ascii_alphanumeric())
         })
     };
-    quoted.filter(is_action).map(str::to_owned).collect()
+    quoted.filter(is_action).filter(|text| !CONDITIONS.contains(text)).map(str::to_owned).collect()
 }
 
 /// Returns the SDK's name of an action: `send_message` of `sqs:SendMessage`.
