@@ -11,7 +11,7 @@ use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use stint_core::clock::Clock;
-use stint_core::ports::{QueueSettings, Schedule};
+use stint_core::ports::{QueueSettings, Schedule, Wakeups};
 use stint_core::worker::WorkerId;
 use stint_http::Transport;
 
@@ -83,15 +83,15 @@ impl Aws {
         Ok(Arc::new(SchedulerWakeups::new(client, groups, function, role, self.clock.clone())))
     }
 
-    /// Returns the schedules that infrastructure has created, of a fleet without wake-ups. An error names the missing
-    /// setting.
-    pub async fn recurring(&self) -> Result<Vec<Schedule>, String> {
+    /// Returns the wake-ups, if the role that they need is set, and the recurring schedules that infrastructure has created. An
+    /// error names the missing setting.
+    pub async fn schedules(&self) -> Result<Vec<Schedule>, String> {
+        if self.settings.aws_scheduler_role.is_some() {
+            return self.wakeups()?.schedules().await.map_err(|error| error.to_string());
+        }
         let Some(group) = &self.settings.aws_recurring_group else { return Ok(Vec::new()) };
-        let reader = ScheduleReader {
-            client: aws_sdk_scheduler::Client::new(&self.config),
-            function: self.settings.function()?,
-            clock: self.clock.clone(),
-        };
+        let client = aws_sdk_scheduler::Client::new(&self.config);
+        let reader = ScheduleReader { client, function: self.settings.function()?, clock: self.clock.clone() };
         reader.list(group).await.map_err(|error| error.to_string())
     }
 

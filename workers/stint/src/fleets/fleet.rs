@@ -68,7 +68,7 @@ pub(crate) trait Fleet: Send + Sync {
 
     /// Returns the throttle of the fleet's workers.
     async fn throttle(&self, _: &FleetSettings, backends: &Backends) -> anyhow::Result<Arc<dyn Throttle>> {
-        backends.throttle().await
+        backends.throttle(None).await
     }
 
     /// Returns the circuit breakers of the fleet's upstreams.

@@ -126,7 +126,7 @@ async fn ports(queues: BTreeMap<String, Arc<dyn Queue>>, backends: &Backends) ->
     let changed: Changed = Arc::new(move || files.changed());
     Ok(Ports {
         queues,
-        throttle: backends.throttle().await?,
+        throttle: backends.throttle(None).await?,
         wakeups: backends.wakeups()?,
         due: embedded.wakeups(),
         clock: backends.clock.clone(),

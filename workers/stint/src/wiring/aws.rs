@@ -25,9 +25,9 @@ pub(crate) fn wakeups(aws: &Aws) -> anyhow::Result<Arc<dyn Wakeups>> {
     Ok(aws.wakeups().map_err(|error| anyhow!(error))?)
 }
 
-/// The recurring schedules that infrastructure has created.
-pub(crate) async fn recurring(aws: &Aws) -> anyhow::Result<Vec<Schedule>> {
-    aws.recurring().await.map_err(|error| anyhow!(error))
+/// The wake-ups, and the recurring schedules that infrastructure has created.
+pub(crate) async fn schedules(aws: &Aws) -> anyhow::Result<Vec<Schedule>> {
+    aws.schedules().await.map_err(|error| anyhow!(error))
 }
 
 /// What proves the lease that an event source mapping took out for a message.

@@ -132,51 +132,42 @@ impl Backends {
         })
     }
 
-    /// Returns the recurring schedules that start functions. Infrastructure has created them; there are none here.
-    pub(crate) async fn recurring_schedules(&self) -> anyhow::Result<Vec<Schedule>> {
-        match &self.aws {
-            Some(aws) if self.choice.calls_functions() => aws::recurring(aws).await,
-            _ => Ok(Vec::new()),
+    /// Returns everything that will start a worker by time: here, or in the groups of EventBridge Scheduler.
+    pub(crate) async fn schedules(&self) -> anyhow::Result<Vec<Schedule>> {
+        match (self.choice.wakeups, &self.embedded) {
+            (WakeupBackend::Scheduler, _) => aws::schedules(self.aws()?).await,
+            (WakeupBackend::Sqlite, Some(embedded)) => Ok(embedded.wakeups().schedules().await?),
+            (WakeupBackend::Sqlite, None) => Ok(Vec::new()),
         }
     }
 
-    /// Returns the throttles.
-    pub(crate) async fn throttle(&self) -> anyhow::Result<Arc<dyn Throttle>> {
+    /// Returns the throttles. If they are those of Lambda functions, the function of `reserved` is throttled by its reserved
+    /// concurrency instead of its mapping.
+    pub(crate) async fn throttle(&self, reserved: Option<&WorkerId>) -> anyhow::Result<Arc<dyn Throttle>> {
         let throttle = self.throttle.get_or_try_init(async || {
             Ok::<Arc<dyn Throttle>, anyhow::Error>(match self.choice.throttle {
                 ThrottleBackend::Sqlite => self.embedded()?.throttle(),
-                ThrottleBackend::Lambda => throttles::steering(self)?,
+                ThrottleBackend::Lambda => throttles::steering(self, reserved)?,
             })
         });
         throttle.await.cloned()
     }
 
-    /// Returns the throttles. If they are those of Lambda functions, the function of `worker` is throttled by its reserved
-    /// concurrency instead of its mapping.
-    pub(crate) async fn throttle_by_reserved_concurrency(
-        &self,
-        worker: &WorkerId,
-    ) -> anyhow::Result<Arc<dyn Throttle>> {
-        match self.choice.throttle {
-            ThrottleBackend::Sqlite => self.throttle().await,
-            ThrottleBackend::Lambda => throttles::by_reserved_concurrency(self, worker),
-        }
-    }
-
-    #[cfg(all(feature = "aws", feature = "mongodb"))]
-    pub(super) fn by_reserved_concurrency(
-        &self,
-        memory: Arc<dyn ThrottleMemory>,
-        worker: &WorkerId,
-    ) -> anyhow::Result<Arc<dyn Throttle>> {
-        let reserved = std::slice::from_ref(worker);
-        Ok(self.aws()?.reserved_throttle(memory, &self.queue_workers, reserved).map_err(|error| anyhow!(error))?)
-    }
-
     /// Returns throttles of Lambda functions that store their settings in `memory`, for a fleet without MongoDB.
     #[cfg(feature = "aws")]
-    pub(crate) fn steering(&self, memory: Arc<dyn ThrottleMemory>) -> anyhow::Result<Arc<dyn Throttle>> {
-        Ok(self.aws()?.throttle(memory, &self.queue_workers).map_err(|error| anyhow!(error))?)
+    pub(crate) fn steering(
+        &self,
+        memory: Arc<dyn ThrottleMemory>,
+        reserved: Option<&WorkerId>,
+    ) -> anyhow::Result<Arc<dyn Throttle>> {
+        let (aws, workers) = (self.aws()?, &self.queue_workers);
+        let throttle: Result<Arc<dyn Throttle>, String> = match reserved {
+            Some(reserved) => {
+                aws.reserved_throttle(memory, workers, std::slice::from_ref(reserved)).map(|throttle| throttle as _)
+            }
+            None => aws.throttle(memory, workers).map(|throttle| throttle as _),
+        };
+        throttle.map_err(|error| anyhow!(error))
     }
 
     /// Returns whether throttles control Lambda functions.

@@ -20,7 +20,7 @@ pub(crate) fn queue(aws: &Aws, _: &str, _: QueueSettings) -> Arc<dyn Queue> {
     match *aws {}
 }
 
-pub(crate) async fn recurring(aws: &Aws) -> anyhow::Result<Vec<Schedule>> {
+pub(crate) async fn schedules(aws: &Aws) -> anyhow::Result<Vec<Schedule>> {
     match *aws {}
 }
 

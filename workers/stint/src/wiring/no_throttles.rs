@@ -9,10 +9,6 @@ use stint_core::worker::WorkerId;
 use super::backends::Backends;
 use crate::built::built_without;
 
-pub(crate) fn by_reserved_concurrency(backends: &Backends, _: &WorkerId) -> anyhow::Result<Arc<dyn Throttle>> {
-    steering(backends)
-}
-
-pub(crate) fn steering(_: &Backends) -> anyhow::Result<Arc<dyn Throttle>> {
+pub(crate) fn steering(_: &Backends, _: Option<&WorkerId>) -> anyhow::Result<Arc<dyn Throttle>> {
     bail!(built_without("Lambda throttles with their state in MongoDB", "cloud"))
 }

@@ -13,17 +13,12 @@ use super::backends::Backends;
 /// The name of the collection.
 const THROTTLES: &str = "throttles";
 
-/// Returns the throttle of Lambda functions, with its state in MongoDB.
-pub(crate) fn steering(backends: &Backends) -> anyhow::Result<Arc<dyn Throttle>> {
+/// Returns the throttle of Lambda functions, with its state in MongoDB. The function of `reserved` is throttled by its
+/// reserved concurrency.
+pub(crate) fn steering(backends: &Backends, reserved: Option<&WorkerId>) -> anyhow::Result<Arc<dyn Throttle>> {
     let records = MongoRecords::new(backends.mongo()?, THROTTLES);
-    backends.steering(Arc::new(ThrottleRecords { records, unqualified: backends.unqualified.clone() }))
-}
-
-/// Returns the same, except that `worker` is throttled by its function's reserved concurrency.
-pub(crate) fn by_reserved_concurrency(backends: &Backends, worker: &WorkerId) -> anyhow::Result<Arc<dyn Throttle>> {
-    let records = MongoRecords::new(backends.mongo()?, THROTTLES);
-    let memory = Arc::new(ThrottleRecords { records, unqualified: backends.unqualified.clone() });
-    backends.by_reserved_concurrency(memory, worker)
+    let memory = ThrottleRecords { records, unqualified: backends.unqualified.clone() };
+    backends.steering(Arc::new(memory), reserved)
 }
 
 /// Stores the state of the throttle on Lambda's event source mappings, a record for each worker.

@@ -81,7 +81,8 @@ pub(super) async fn read_status(
 impl PoeStatus {
     async fn read(settings: &Settings, backends: &Backends, now: Timestamp) -> anyhow::Result<Option<PoeStatus>> {
         let Some(stores) = Stores::existing(settings, backends)? else { return Ok(None) };
-        let mut schedules = backends.recurring_schedules().await?;
+        let calls_functions = !backends.is_hosted_here();
+        let mut schedules = if calls_functions { backends.schedules().await? } else { Vec::new() };
         schedules.retain(|schedule| schedule.worker.fleet == FLEET);
         let schedules: Vec<ScheduleView> =
             schedules.into_iter().map(|schedule| ScheduleView { schedule, last_done: None }).collect();
@@ -99,7 +100,6 @@ impl PoeStatus {
         let totals = status.progress.totals;
         let followed_until = status.leased_until.filter(|until| *until > now);
         let chain = ChainView::new(status.progress, followed_until, head, settings, now);
-        let calls_functions = !backends.is_hosted_here();
         let mut hints = hints(&chain, &queues, settings, calls_functions);
         if calls_functions {
             hints.extend(schedule_hints(&schedules));

@@ -80,13 +80,13 @@ pub(crate) async fn index_counts(backends: &Backends) -> anyhow::Result<Option<I
 #[cfg(feature = "aws")]
 pub(super) async fn throttle(settings: &Settings, backends: &Backends) -> anyhow::Result<Arc<dyn Throttle>> {
     match records(settings, backends, "throttles")? {
-        Some(records) if backends.steers_functions() => backends.steering(Arc::new(ThrottleRecords(records))),
+        Some(records) if backends.steers_functions() => backends.steering(Arc::new(ThrottleRecords(records)), None),
         None if backends.steers_functions() => {
             bail!(
                 "POE_BLOBS must name a bucket, such as s3://BUCKET/PREFIX: the state of the throttles of functions is stored there"
             )
         }
-        _ => backends.throttle().await,
+        _ => backends.throttle(None).await,
     }
 }
 

@@ -77,10 +77,8 @@ impl Collections {
 
 /// Returns the throttle of the fleet's workers. The source document's rule steers the rank fetcher's reserved concurrency.
 pub(crate) async fn throttle(settings: &Settings, backends: &Backends) -> anyhow::Result<Arc<dyn Throttle>> {
-    match settings.budget_strategy {
-        BudgetStrategy::Ledger => backends.throttle().await,
-        BudgetStrategy::WorstCase => backends.throttle_by_reserved_concurrency(&RankFetcher::SPEC.id()).await,
-    }
+    let reserved = (settings.budget_strategy == BudgetStrategy::WorstCase).then(|| RankFetcher::SPEC.id());
+    backends.throttle(reserved.as_ref()).await
 }
 
 /// The stores and queues of the `warcraftlogs` fleet.

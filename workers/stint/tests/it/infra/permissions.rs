@@ -94,8 +94,8 @@ fn only_the_documents_own_rule_may_change_a_functions_concurrency() {
     let mut infra = Infra::read(WARCRAFTLOGS);
     let granted = |infra: &Infra| {
         let is_it = |block: &&hcl::Block| block.labels().iter().any(|label| label.as_str() == "planning");
-        let data = infra.fleet.blocks().filter(|block| block.identifier() == "data");
-        let document = data.filter(is_it).next().unwrap().clone();
+        let mut data = infra.fleet.blocks().filter(|block| block.identifier() == "data");
+        let document = data.find(is_it).unwrap().clone();
         let dynamic = document.body().blocks().find(|block| block.identifier() == "dynamic").unwrap();
         let content = dynamic.body().blocks().next().unwrap();
         assert_eq!(attribute(content, "resources").unwrap().to_string(), "[\n  module.rank_fetcher.function_arn\n]");

@@ -68,12 +68,15 @@ impl Default for StatusInput {
 
 impl StatusInput {
     /// Reads the stores one after the other. While a fleet runs, the numbers are not of the same instant.
-    pub(super) async fn read(stores: &Stores, freshness: &Freshness) -> anyhow::Result<StatusInput> {
+    pub(super) async fn read(
+        stores: &Stores,
+        mut schedules: Vec<Schedule>,
+        freshness: &Freshness,
+    ) -> anyhow::Result<StatusInput> {
         let mut throttles = BTreeMap::new();
         for spec in &WORKERS {
             throttles.insert(spec.id(), stores.throttle.read(&spec.id()).await?);
         }
-        let mut schedules = stores.wakeups.schedules().await?;
         schedules.retain(|schedule| schedule.worker.fleet == FLEET);
         Ok(StatusInput {
             rules: stores.rules.list().await?.documents,

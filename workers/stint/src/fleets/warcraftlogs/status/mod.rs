@@ -81,7 +81,10 @@ pub(super) async fn read_status(
 ) -> anyhow::Result<FleetStatus> {
     let freshness = Freshness::at(now, settings.refresh_after());
     let input = match backends {
-        Some(backends) => StatusInput::read(&Stores::open_read_only(settings, backends).await?, &freshness).await?,
+        Some(backends) => {
+            let stores = Stores::open_read_only(settings, backends).await?;
+            StatusInput::read(&stores, backends.schedules().await?, &freshness).await?
+        }
         None => StatusInput::default(),
     };
     let is_set_up = input.is_set_up() || !settings.wcl_keys.is_empty();
