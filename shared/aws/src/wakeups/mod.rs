@@ -186,7 +186,9 @@ impl Wakeups for SchedulerWakeups {
 
     async fn list(&self) -> PortResult<Vec<Wakeup>> {
         let mut all = Vec::new();
-        for (name, schedule) in self.reader.group(&self.groups.wakeups).await? {
+        let group = &self.groups.wakeups;
+        let missing = || PortError::backend(format!("list the wake-ups of '{group}'"), "there is no such group");
+        for (name, schedule) in self.reader.group(group).await?.ok_or_else(missing)? {
             match self.reader.read(&name, &schedule) {
                 Some(wakeup) => all.push(wakeup),
                 None => tracing::debug!(name, "a schedule of the group is not a wake-up"),

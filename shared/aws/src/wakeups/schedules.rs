@@ -16,7 +16,10 @@ use stint_core::worker::WorkerId;
 use super::expression::{When, aligned_period, next_firing};
 use super::input;
 use crate::config::FunctionTemplate;
-use crate::error::port_error;
+use crate::error::{code, port_error};
+
+/// The error for a group that does not exist.
+const NO_SUCH_GROUP: &str = "ResourceNotFoundException";
 
 /// The groups of schedules of a fleet.
 pub(crate) struct Groups {
@@ -34,23 +37,28 @@ pub(crate) struct ScheduleReader {
 }
 
 impl ScheduleReader {
-    /// Returns the schedules of a group that start a worker.
+    /// Returns the schedules of a group that start a worker; none if there is no such group.
     pub(crate) async fn list(&self, group: &str) -> PortResult<Vec<Schedule>> {
-        let all = self.group(group).await?;
+        let all = self.group(group).await?.unwrap_or_default();
         Ok(all.iter().filter_map(|(name, schedule)| self.view(group, name, schedule)).collect())
     }
 
-    /// Returns the schedules of a group by name. One that has fired and was deleted meanwhile is left out.
-    pub(super) async fn group(&self, group: &str) -> PortResult<Vec<(String, GetScheduleOutput)>> {
+    /// Returns the schedules of a group by name, or `None` if there is no such group. A schedule that has fired and was
+    /// deleted meanwhile is left out.
+    pub(super) async fn group(&self, group: &str) -> PortResult<Option<Vec<(String, GetScheduleOutput)>>> {
         let mut pages = self.client.list_schedules().group_name(group).into_paginator().items().send();
         let mut all = Vec::new();
         while let Some(summary) = pages.next().await {
-            let summary = summary.map_err(|error| port_error(format!("list the schedules of '{group}'"), error))?;
+            let summary = match summary {
+                Ok(summary) => summary,
+                Err(error) if code(&error) == Some(NO_SUCH_GROUP) => return Ok(None),
+                Err(error) => return Err(port_error(format!("list the schedules of '{group}'"), error)),
+            };
             // A summary contains neither the time nor the input.
             let name = summary.name().unwrap_or_default();
             all.extend(self.get(group, name).await?.map(|schedule| (name.to_owned(), schedule)));
         }
-        Ok(all)
+        Ok(Some(all))
     }
 
     pub(super) async fn get(&self, group: &str, name: &str) -> PortResult<Option<GetScheduleOutput>> {

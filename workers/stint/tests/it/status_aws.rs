@@ -6,8 +6,10 @@ use stint_core::clock::Clock;
 use stint_host::SystemClock;
 
 use crate::cloud::Cloud;
+use crate::home_fixture::block_on;
 use crate::lambda_aws::{VISIBILITY, lambda_fleet};
 use crate::lambda_fleet::{LambdaFleet, Workers, run, tick};
+use crate::throttle::deployed;
 
 /// The workers with a recurring schedule, its expression, and its state.
 const SCHEDULES: [(&str, &str, &str); 4] = [
@@ -85,17 +87,39 @@ fn check_schedules(cloud: &Cloud, status: &Value, begun: Timestamp) {
     assert!(hints.iter().all(|hint| !hint.contains("stint up")), "{hints:?}");
 }
 
-/// The operator's settings lack the group, or Terraform was never applied.
+/// The operator's settings name another group, or Terraform was never applied.
 #[test]
 fn a_deployment_without_schedules_says_so() {
     let Some(cloud) = Cloud::find() else { return };
     let fleet = lambda_fleet(&cloud, VISIBILITY);
     run(async {
         cloud.emulator.deploy(fleet.upstream.setting("wcl_keys"), &cloud.database).await;
-        cloud.emulator.create_schedules("warcraftlogs", &[]).await;
         let status = status(&fleet);
         let hints = hints(&status);
         assert!(hints.iter().any(|hint| hint.contains("has no recurring schedule of the fleet")), "{hints:?}");
         assert!(hints.iter().all(|hint| !hint.contains("stint up")), "{hints:?}");
     });
+}
+
+/// Its functions are deployed, and the chain has not begun.
+#[test]
+fn a_fleet_without_wakeups_shows_its_schedules_too() {
+    let Some(Cloud { emulator, .. }) = Cloud::find() else { return };
+    let program = deployed(&emulator);
+    block_on(async {
+        for queue in ["poe-chain", "poe-stored-pages"] {
+            for name in [emulator.queue(queue), format!("{}-dead-letters", emulator.queue(queue))] {
+                emulator.create_queue(&name, json!({})).await;
+            }
+        }
+        emulator.create_role().await;
+        emulator.create_schedules("poe-stashes", &[("watcher", "rate(2 minutes)", "ENABLED")]).await;
+    });
+    let status = program.json(&["status", "poe"])["fleets"][0].clone();
+    assert_eq!(schedule(&status, "watcher")["worker"], "poe-stashes/watcher");
+    assert!(schedule(&status, "watcher")["next_due"].is_string(), "{status}");
+    assert_eq!(hints(&status), ["no follower is at work on the chain: the watcher starts one at its next run"]);
+    let text = program.succeed(&["status", "poe"]);
+    assert!(text.contains("schedules   watcher starts watcher: rate(2 minutes), next due "), "{text}");
+    assert!(!program.home().exists());
 }
