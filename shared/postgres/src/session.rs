@@ -80,8 +80,9 @@ impl Session {
 impl Deref for Session {
     type Target = ClientWrapper;
 
-    #[expect(clippy::expect_used, reason = "only `release` and `drop` take it, and both end the session")]
+    #[expect(clippy::expect_used, reason = "a session without a connection cannot be named")]
     fn deref(&self) -> &ClientWrapper {
+        // Only `release` and `drop` take it.
         self.0.as_ref().expect("a session has its connection until it ends")
     }
 }

@@ -47,12 +47,14 @@ impl TestDatabase {
     /// If the server refuses.
     #[expect(clippy::expect_used, reason = "a panic fails the test")]
     pub async fn create(url: &str) -> TestDatabase {
+        // Every system has random bytes.
         let random = getrandom::u64().expect("random bytes");
         let database = TestDatabase { server: url.to_owned(), name: format!("stint_test_{random:016x}") };
         administrator(url)
             .await
             .batch_execute(&format!("CREATE DATABASE {}", database.name))
             .await
+            // The server is set by the person or script that runs the tests.
             .expect("a database");
         database
     }
@@ -68,6 +70,7 @@ impl TestDatabase {
     /// If the address of the server has no path.
     #[expect(clippy::expect_used, reason = "a panic fails the test")]
     pub fn url(&self) -> String {
+        // The server is set by the person or script that runs the tests.
         format!("{}/{}", self.server.rsplit_once('/').expect("a database in the server's address").0, self.name)
     }
 
@@ -103,7 +106,9 @@ impl Drop for Cleanup {
 
 #[expect(clippy::expect_used, reason = "a panic fails the test")]
 async fn administrator(url: &str) -> Client {
+    // The server is set by the person or script that runs the tests.
     let config: Config = url.parse().expect("an address of PostgreSQL");
+    // The server is set by the person or script that runs the tests.
     let (client, connection) = config.connect(NoTls).await.expect("a server that tests may use");
     tokio::spawn(connection);
     client

@@ -67,6 +67,21 @@ pub(crate) const RULES: &[Rule] = &[
         ],
     },
     Rule {
+        name: "postgres-stays-in-its-store",
+        remedy: "PostgreSQL types belong to shared/postgres and a fleet's store/postgres files",
+        check: stays_in_postgres,
+        bad: &[
+            &[("workers/stint/src/wiring.rs", "use tokio_postgres::Client;")],
+            &[("workers/nhl-stats/src/store/sqlite.rs", "use stint_postgres::tokio_postgres::Row;")],
+        ],
+        good: &[
+            &[("workers/nhl-stats/src/store/postgres.rs", "use stint_postgres::tokio_postgres::Row;")],
+            &[("workers/nhl-stats/src/store/postgres_games.rs", "use stint_postgres::tokio_postgres::Row;")],
+            &[("workers/nhl-stats/tests/it/postgres.rs", "use stint_postgres::tokio_postgres::Client;")],
+            &[("shared/postgres/src/pool.rs", "use deadpool_postgres::Pool;")],
+        ],
+    },
+    Rule {
         name: "environment-in-config",
         remedy: "the environment is read only in files named config.rs; take the setting as an argument",
         check: environment_in_config,
@@ -141,8 +156,20 @@ enum Time {
 
 fn core_is_pure(tree: &Tree) -> Vec<Finding> {
     const STD: &[&str] = &["std::fs", "std::net", "std::env", "std::process"];
-    const VENDORS: &[&str] =
-        &["tokio", "reqwest", "hyper", "axum", "rusqlite", "mongodb", "bson", "aws_", "git2", "object_store", "sqlx"];
+    const VENDORS: &[&str] = &[
+        "tokio",
+        "reqwest",
+        "hyper",
+        "axum",
+        "rusqlite",
+        "mongodb",
+        "bson",
+        "aws_",
+        "git2",
+        "object_store",
+        "sqlx",
+        "tokio_postgres",
+    ];
     let mut findings = Vec::new();
     for file in tree.files.iter().filter(|file| file.member() == ("shared", "core")) {
         if file.name() == "Cargo.toml" {
@@ -198,7 +225,7 @@ fn stays_in_aws(tree: &Tree) -> Vec<Finding> {
     let allowed = |file: &File| {
         file.member() == ("shared", "aws")
             || file.path.starts_with("shared/host/src/lambda/")
-            || (file.is_fleet() && !matches!(backend(file), None | Some("sqlite" | "mongo")))
+            || (file.is_fleet() && !matches!(backend(file), None | Some("sqlite" | "mongo" | "postgres")))
     };
     tree.rust().filter(|file| !allowed(file)).flat_map(|file| mentions(file, AWS)).collect()
 }
@@ -208,6 +235,15 @@ fn stays_in_mongo(tree: &Tree) -> Vec<Finding> {
         file.member() == ("shared", "mongo") || (file.is_fleet() && (backend(file) == Some("mongo") || file.is_test()))
     };
     tree.rust().filter(|file| !allowed(file)).flat_map(|file| mentions(file, &["mongodb", "bson"])).collect()
+}
+
+fn stays_in_postgres(tree: &Tree) -> Vec<Finding> {
+    const POSTGRES: &[&str] = &["tokio_postgres", "deadpool_postgres"];
+    let allowed = |file: &File| {
+        file.member() == ("shared", "postgres")
+            || (file.is_fleet() && (backend(file) == Some("postgres") || file.is_test()))
+    };
+    tree.rust().filter(|file| !allowed(file)).flat_map(|file| mentions(file, POSTGRES)).collect()
 }
 
 fn environment_in_config(tree: &Tree) -> Vec<Finding> {
