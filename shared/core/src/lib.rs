@@ -10,6 +10,7 @@ pub mod clock;
 pub mod http;
 pub mod ledger;
 pub mod ledger_store;
+pub mod listener;
 pub mod plan;
 pub mod points;
 pub mod ports;

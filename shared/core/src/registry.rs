@@ -1,14 +1,16 @@
-//! The workers that a process can run, found by fleet and name.
+//! The workers and listeners that a process can run, found by fleet and name.
 
 use std::sync::Arc;
 
 use crate::http::{RouteError, Router};
+use crate::listener::{AnyListener, Listener};
 use crate::worker::{AnyWorker, Worker, WorkerId};
 
-/// The workers that a process can run.
+/// The workers and listeners that a process can run.
 #[derive(Clone, Default)]
 pub struct Registry {
     workers: Vec<Arc<dyn AnyWorker>>,
+    listeners: Vec<Arc<dyn AnyListener>>,
 }
 
 impl Registry {
@@ -22,6 +24,18 @@ impl Registry {
     pub fn with<W: Worker>(mut self, worker: W) -> Registry {
         self.workers.push(Arc::new(worker));
         self
+    }
+
+    /// Adds a listener.
+    #[must_use]
+    pub fn with_listener<L: Listener>(mut self, listener: L) -> Registry {
+        self.listeners.push(Arc::new(listener));
+        self
+    }
+
+    /// Returns all listeners in the order in which they were added.
+    pub fn listeners(&self) -> &[Arc<dyn AnyListener>] {
+        &self.listeners
     }
 
     /// Returns all workers in the order in which they were added.

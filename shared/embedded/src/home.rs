@@ -14,7 +14,10 @@ use crate::database::{Database, Mode, RowSize};
 use crate::folder::Folder;
 use crate::parked_move::{any_parked, move_parked};
 use crate::upkeep::FileSpec;
-use crate::{SqliteBreakers, SqliteHosts, SqliteKeyPool, SqliteQueue, SqliteThrottle, SqliteWakeups, schema};
+use crate::{
+    SqliteBreakers, SqliteHosts, SqliteKeyPool, SqliteLeases, SqliteListeners, SqliteQueue, SqliteThrottle,
+    SqliteWakeups, schema,
+};
 
 pub(crate) const QUEUES_FILE: &str = "queues.db";
 pub(crate) const KEYS_FILE: &str = "keys.db";
@@ -100,6 +103,16 @@ impl Embedded {
     /// Returns the processes that run fleets in this folder.
     pub fn hosts(&self) -> SqliteHosts {
         SqliteHosts::new(&self.queues)
+    }
+
+    /// Returns the states of the listeners that processes run in this folder.
+    pub fn listeners(&self) -> SqliteListeners {
+        SqliteListeners::new(&self.queues)
+    }
+
+    /// Returns the leases.
+    pub fn leases(&self) -> Arc<SqliteLeases> {
+        Arc::new(SqliteLeases::new(&self.queues, self.clock.clone()))
     }
 
     /// Returns the key pool. The first call opens the file of the ledger, which is created if necessary. A host makes that

@@ -95,7 +95,7 @@ impl SqliteHosts {
 }
 
 /// Returns the range, in milliseconds, in which a process that is running at `now` was last seen.
-fn heartbeat_range(now: Timestamp) -> [i64; 2] {
+pub(crate) fn heartbeat_range(now: Timestamp) -> [i64; 2] {
     [to_millis(before(now, HEARTBEAT_TIMEOUT)), to_millis(after(now, HEARTBEAT_TIMEOUT))]
 }
 

@@ -16,7 +16,7 @@ pub(crate) const KEYS_ROWS: &[RowRule] = &[
     RowRule::SingleRow { table: "ledger", make: "INSERT INTO ledger (id, revision) VALUES (1, 0)" },
 ];
 
-/// `queues.db`: queues, parked messages, wake-ups, throttles, breakers, and running hosts. Times are milliseconds since
+/// `queues.db`: queues, parked messages, wake-ups, throttles, breakers, running hosts and listeners, and leases. Times are milliseconds since
 /// the epoch.
 pub(crate) const QUEUES: &[&str] = &[
     "
@@ -139,6 +139,25 @@ pub(crate) const QUEUES: &[&str] = &[
     "
     -- Whether a recurring wake-up is due at multiples of its period since the epoch.
     ALTER TABLE wakeups ADD COLUMN aligned INTEGER NOT NULL DEFAULT 0;
+",
+    "
+    -- Leases: `token` grows with each holder. A released lease has ended at 0, and keeps its row.
+    CREATE TABLE leases (
+        name TEXT PRIMARY KEY,
+        holder TEXT NOT NULL,
+        token INTEGER NOT NULL,
+        expires_at INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+
+    -- The listeners that processes run, and when each last said so. `state` is JSON.
+    CREATE TABLE listeners (
+        fleet TEXT NOT NULL,
+        name TEXT NOT NULL,
+        process TEXT NOT NULL,
+        state TEXT NOT NULL,
+        seen_at INTEGER NOT NULL,
+        PRIMARY KEY (fleet, name, process)
+    ) STRICT, WITHOUT ROWID;
 ",
 ];
 

@@ -60,6 +60,7 @@ fn check_clock(connection: &Connection, now: i64) -> rusqlite::Result<ClockCheck
                    WHEN ?2 < at - 2 * period THEN (?2 / period + 1) * period
                    ELSE at END";
     connection.execute(wakeups, [moved, now])?;
+    connection.execute("UPDATE leases SET expires_at = max(expires_at - ?1, 0)", [moved])?;
     connection.execute("UPDATE clock SET latest = ?1 WHERE id = 1", [now])?;
     Ok(ClockCheck { latest: now, moved })
 }

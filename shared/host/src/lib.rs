@@ -10,6 +10,7 @@ mod intake;
 mod invoke;
 #[cfg(feature = "lambda")]
 mod lambda;
+pub mod listeners;
 mod local;
 mod schedules;
 mod system_clock;

@@ -18,6 +18,7 @@ use stint_core::worker::{AnyWorker, Event, Outcome, QueueTrigger, StopSignal, Wo
 use crate::counters::Counters;
 use crate::intake::QueueReceiver;
 use crate::invoke::{invoke, invoke_batch};
+use crate::listeners::{ListenerPorts, Supervisor};
 use crate::schedules::{is_scheduled, set_schedule, time_to_run};
 
 /// How often queues, throttles and schedules are checked if nothing in this process changes: the delay with which a
@@ -70,6 +71,7 @@ pub struct LocalHost {
     ports: Ports,
     counters: Arc<Counters>,
     observer: Option<Observer>,
+    listening: Option<ListenerPorts>,
     look_again: Duration,
     stop: StopSignal,
 }
@@ -77,12 +79,25 @@ pub struct LocalHost {
 impl LocalHost {
     /// Creates a host for all workers of `registry`. It runs until `stop` is set, and then drains.
     pub fn new(registry: Registry, ports: Ports, stop: StopSignal) -> LocalHost {
-        LocalHost { registry, ports, counters: Arc::default(), observer: None, look_again: POLL_INTERVAL, stop }
+        LocalHost {
+            registry,
+            ports,
+            counters: Arc::default(),
+            observer: None,
+            listening: None,
+            look_again: POLL_INTERVAL,
+            stop,
+        }
     }
 
     /// Returns the host with `observer`, which is called with the results of its workers.
     pub fn observed_by(self, observer: Observer) -> LocalHost {
         LocalHost { observer: Some(observer), ..self }
+    }
+
+    /// Returns the host with what it needs to run the listeners of its registry. Without it, it runs none.
+    pub fn listening(self, ports: ListenerPorts) -> LocalHost {
+        LocalHost { listening: Some(ports), ..self }
     }
 
     /// Returns the host with another interval at which queues, throttles and schedules are checked: five times a second
@@ -106,7 +121,7 @@ impl LocalHost {
         Ok(())
     }
 
-    /// Returns one future per queue-driven worker and one for schedules and wake-ups. Run them side by side. All of
+    /// Returns one future per queue-driven worker, one per listener, and one for schedules and wake-ups. Run them side by side. All of
     /// them complete once `stop` is set and running invocations are done.
     pub fn loops(self: &Arc<Self>) -> Vec<BoxFuture<'static, ()>> {
         let mut loops = vec![Arc::clone(self).follow_schedules().boxed()];
@@ -114,6 +129,13 @@ impl LocalHost {
             if let Some(trigger) = worker.spec().queue() {
                 loops.push(Arc::clone(self).follow_queue(Arc::clone(worker), trigger).boxed());
             }
+        }
+        if let Some(ports) = &self.listening {
+            let (clock, stop) = (&self.ports.clock, &self.stop);
+            loops.extend(self.registry.listeners().iter().map(|listener| {
+                let (listener, ports) = (listener.clone(), ports.clone());
+                Supervisor::new(listener, ports, clock.clone(), stop.clone(), self.look_again).run().boxed()
+            }));
         }
         loops
     }

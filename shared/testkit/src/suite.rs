@@ -68,6 +68,7 @@ mod tests {
         check("wakeups", &[include_str!("wakeups.rs")]);
         check("throttle", &[include_str!("throttle.rs")]);
         check("breakers", &[include_str!("breakers.rs")]);
+        check("leases", &[include_str!("leases.rs")]);
         check(
             "key_pool",
             &[

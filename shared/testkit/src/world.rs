@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use stint_core::clock::{Clock, ManualClock};
 use stint_core::ledger::LedgerSettings;
-use stint_core::ports::{Breakers, KeyPool, PortResult, Queue, QueueSettings, Throttle, WakeupSource, Wakeups};
+use stint_core::ports::{Breakers, KeyPool, Leases, PortResult, Queue, QueueSettings, Throttle, WakeupSource, Wakeups};
 
 /// The time of an adapter.
 #[async_trait]
@@ -99,5 +99,15 @@ pub trait KeyPoolWorld: Send + Sync {
     }
 
     /// The time of the pool.
+    fn time(&self) -> &dyn Time;
+}
+
+/// A store of leases that no other test uses.
+#[async_trait]
+pub trait LeaseWorld: Send + Sync {
+    /// Returns the leases. A second call returns another handle to the same ones, as another process would have.
+    async fn leases(&self) -> PortResult<Arc<dyn Leases>>;
+
+    /// The time of the leases.
     fn time(&self) -> &dyn Time;
 }

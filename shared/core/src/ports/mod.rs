@@ -3,6 +3,7 @@
 
 mod breakers;
 mod key_pool;
+mod leases;
 mod queue;
 mod rate_limits;
 mod throttle;
@@ -10,6 +11,7 @@ mod wakeups;
 
 pub use breakers::Breakers;
 pub use key_pool::{KeyPool, LONGEST_CLAIM, Parked};
+pub use leases::{Lease, Leases};
 pub use queue::{
     Counts, DeadLetter, Delivery, MAX_BATCH, MAX_BODY, MAX_DELAY, MAX_VISIBILITY, MAX_WAIT, NewMessage, Queue,
     QueueSettings, Receipt, validate,

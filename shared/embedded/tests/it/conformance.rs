@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use stint_core::clock::ManualClock;
 use stint_core::ledger::LedgerSettings;
-use stint_core::ports::{Breakers, KeyPool, PortResult, Queue, QueueSettings, Throttle, WakeupSource, Wakeups};
+use stint_core::ports::{Breakers, KeyPool, Leases, PortResult, Queue, QueueSettings, Throttle, WakeupSource, Wakeups};
 use stint_embedded::{Embedded, Mode};
-use stint_testkit::{BreakerWorld, KeyPoolWorld, QueueWorld, ThrottleWorld, Time, WakeupWorld};
+use stint_testkit::{BreakerWorld, KeyPoolWorld, LeaseWorld, QueueWorld, ThrottleWorld, Time, WakeupWorld};
 use tempfile::TempDir;
 
 /// A folder that is opened twice if possible, as by two processes. The suites get ports of both in turn.
@@ -85,6 +85,17 @@ impl BreakerWorld for EmbeddedWorld {
 }
 
 #[async_trait]
+impl LeaseWorld for EmbeddedWorld {
+    async fn leases(&self) -> PortResult<Arc<dyn Leases>> {
+        Ok(self.way().leases())
+    }
+
+    fn time(&self) -> &dyn Time {
+        &self.clock
+    }
+}
+
+#[async_trait]
 impl KeyPoolWorld for EmbeddedWorld {
     async fn pool(&self, settings: LedgerSettings) -> PortResult<Arc<dyn KeyPool>> {
         Ok(self.way().key_pool(settings)?)
@@ -114,6 +125,9 @@ macro_rules! suites {
             }
             mod breakers {
                 stint_testkit::breakers_suite!(futures::executor::block_on, async { $world });
+            }
+            mod leases {
+                stint_testkit::leases_suite!(futures::executor::block_on, async { $world });
             }
             mod key_pool {
                 stint_testkit::key_pool_suite!(futures::executor::block_on, async { $world });

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod fleets;
+mod listeners;
 mod local;
 mod paid_queue;
 mod schedules;

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use stint_core::ledger::LedgerSettings;
-use stint_core::ports::{Breakers, KeyPool, PortResult};
+use stint_core::ports::{Breakers, KeyPool, Leases, PortResult};
 use stint_mongo::testing::TestDatabase;
-use stint_mongo::{Mongo, MongoBreakers, MongoKeyPool};
-use stint_testkit::{BreakerWorld, KeyPoolWorld, Time};
+use stint_mongo::{Mongo, MongoBreakers, MongoKeyPool, MongoLeases};
+use stint_testkit::{BreakerWorld, KeyPoolWorld, LeaseWorld, Time};
 
 use crate::clock::FrozenClock;
 
@@ -47,6 +47,18 @@ impl BreakerWorld for World {
 }
 
 #[async_trait]
+impl LeaseWorld for World {
+    async fn leases(&self) -> PortResult<Arc<dyn Leases>> {
+        let turn = self.turn.fetch_add(1, Ordering::SeqCst);
+        Ok(Arc::new(MongoLeases::new(&self.handles[turn % self.handles.len()], Arc::new(self.clock.clone()))))
+    }
+
+    fn time(&self) -> &dyn Time {
+        &self.clock.0
+    }
+}
+
+#[async_trait]
 impl KeyPoolWorld for World {
     async fn pool(&self, settings: LedgerSettings) -> PortResult<Arc<dyn KeyPool>> {
         let turn = self.turn.fetch_add(1, Ordering::SeqCst);
@@ -64,6 +76,10 @@ impl KeyPoolWorld for World {
 
 mod breakers {
     stint_testkit::breakers_suite!(stint_mongo::testing::run_race, crate::conformance::World::new());
+}
+
+mod leases {
+    stint_testkit::leases_suite!(stint_mongo::testing::run_race, crate::conformance::World::new());
 }
 
 mod key_pool {
