@@ -29,3 +29,18 @@ copy_infra() {
         printf 'PK\005\006\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0' >"$1/packages/stint-$fleet-arm64.zip"
     done
 }
+
+# region_of and prefix_of VARIABLES…: print the region and the prefix of an installation.
+region_of() { value_of region "" "$@"; }
+prefix_of() { value_of prefix stint "$@"; }
+
+# value_of NAME DEFAULT VARIABLES…: prints the last value that is given, or the default.
+value_of() {
+    local name=$1 value=$2
+    shift 2
+    while [ "$#" -gt 0 ]; do
+        [[ $1 != "$name="* ]] || value=${1#*=}
+        shift
+    done
+    printf '%s\n' "$value"
+}

@@ -2,9 +2,9 @@
 
 usage: apply.py TYPES-FOLDER EMULATOR-URL [--json] NAME=FOLDER VARIABLES… [-- NAME=FOLDER VARIABLES…]…
 
-FOLDER is a copy of infra/, in which Terraform may write. Each NAME is an installation with its own VARIABLES, which are
-passed to Terraform. Prints a line per type of resource. Exit code: 0 all was accepted and read back as it was asked for,
-1 something was not, 2 wrong usage.
+FOLDER is a copy of infra/, in which Terraform may write. Each NAME is an installation with its own VARIABLES, which
+are passed to Terraform. Prints a line per type of resource. Exit code: 0 all was accepted, and read back as it was
+asked for, 1 something was not, 2 wrong usage.
 """
 
 import json

@@ -1,7 +1,7 @@
 """How each type of resource is created: the requests that the provider sends, and what is read back and compared.
 
-A function per type takes the resource and its arguments, and returns the attributes that other resources refer to. A new
-type in infra/ needs a function here; without one, the run fails and names it.
+A function per type takes the resource and its arguments, and returns the attributes that other resources refer to. A
+new type in infra/ needs a function here; without one, the run fails and names it.
 """
 
 from typing import Any, Callable

@@ -83,7 +83,7 @@ def invocations(aws: Resource, this: dict[str, Any]) -> dict[str, Any]:
 
 
 def mapping(aws: Resource, this: dict[str, Any]) -> dict[str, Any]:
-    """aws_lambda_event_source_mapping. It is disabled here, because moto would receive the messages of an enabled one."""
+    """aws_lambda_event_source_mapping. It is disabled, because moto would receive the messages of an enabled one."""
     asked = {
         "EventSourceArn": this["event_source_arn"],
         "FunctionName": this["function_name"],

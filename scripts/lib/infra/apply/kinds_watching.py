@@ -101,7 +101,7 @@ def budget(aws: Resource, this: dict[str, Any]) -> dict[str, Any]:
     name = {"AccountId": ACCOUNT, "BudgetName": this["name"]}
     aws.expect(asked, aws.call("budgets", "describe_budget", **name)["Budget"])
     notifications = [notification(block) for block in this["notification"]]
-    for block, made in zip(this["notification"], notifications):
+    for block, made in zip(this["notification"], notifications, strict=True):
         topics = [{"SubscriptionType": "SNS", "Address": arn} for arn in block["subscriber_sns_topic_arns"] or []]
         aws.call("budgets", "create_notification", **name, Notification=made, Subscribers=topics)
     stored = aws.call("budgets", "describe_notifications_for_budget", **name)["Notifications"]

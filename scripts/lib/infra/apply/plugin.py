@@ -1,7 +1,7 @@
 """A provider for Terraform that has the AWS provider's arguments, and creates what it is told through kinds.py.
 
-Terraform plans and applies the unchanged files of infra/ with it. It is attached to a running process, because only then
-does Terraform not ask a registry for it.
+Terraform plans and applies the unchanged files of infra/ with it. It is attached to Terraform while it runs, because
+only then does Terraform not ask a registry for it.
 """
 
 import json
@@ -25,7 +25,7 @@ PROVIDER = Block(types={"region": "string"}, blocks={"default_tags": Block(types
 
 
 class Servicer(services.ProviderServicer):
-    """Serves Terraform. `create` takes the provider's configuration, a type and its arguments, and returns attributes."""
+    """Serves Terraform. `create` takes the provider's settings, a type and its arguments, and returns attributes."""
 
     def __init__(self, types: Provider, wanted: set[tuple[str, str]], create: Any):
         self.create = create

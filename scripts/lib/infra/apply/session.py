@@ -86,7 +86,7 @@ class Resource:
                 self.session.unchecked[self.kind].update(what)
 
     def expect(self, asked: dict[str, Any], stored: dict[str, Any], but: tuple[str, ...] = ()) -> None:
-        """Fails where something else was stored than was asked for, except in fields that the emulator does not keep."""
+        """Fails where something else was stored than was asked for, except in fields that the emulator ignores."""
         self.unchecked(*(name for name in but if name in given(asked)))
         found = list(differences({name: value for name, value in asked.items() if name not in but}, stored, ""))
         if found:
@@ -114,7 +114,7 @@ def differences(asked: Any, stored: Any, path: str) -> Iterator[str]:
     elif isinstance(asked, list) and isinstance(stored, list) and len(asked) == len(stored):
         if all(isinstance(value, str) for value in [*asked, *stored]):
             asked, stored = sorted(asked), sorted(stored)
-        for index, (value, other) in enumerate(zip(asked, stored)):
+        for index, (value, other) in enumerate(zip(asked, stored, strict=True)):
             yield from differences(value, other, f"{path}[{index}]")
     elif asked != stored and str(asked) != str(stored):
         yield f"{path} is {stored!r}, and should be {asked!r}"
