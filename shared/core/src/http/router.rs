@@ -65,17 +65,11 @@ pub enum RouteError {
         route: String,
     },
     /// Two routes match some of the same requests, and neither is the more special one.
-    #[error(
-        "{first} of {first_worker} and {second} of {second_worker} both match {path}, and neither is more specific"
-    )]
+    #[error("{first} and {second} both match {path}, and neither is more specific")]
     Ambiguous {
-        /// The worker of the first route.
-        first_worker: WorkerId,
-        /// The first route.
+        /// The first route, and its worker.
         first: String,
-        /// The worker of the second route.
-        second_worker: WorkerId,
-        /// The second route.
+        /// The second route, and its worker.
         second: String,
         /// A path that both match.
         path: String,
@@ -100,13 +94,13 @@ impl Router {
         let template = Template::parse(route.path).map_err(invalid)?;
         check(route).map_err(invalid)?;
         for other in self.entries.iter().filter(|other| other.route.method == route.method) {
-            let (first_worker, second_worker) = (other.id.clone(), id.clone());
             if other.template.is_same_as(&template) {
+                let (first_worker, second_worker) = (other.id.clone(), id);
                 return Err(RouteError::Duplicate { first_worker, second_worker, route: route.to_string() });
             }
             if let Some(path) = other.template.ambiguous_path(&template) {
-                let (first, second) = (other.route.to_string(), route.to_string());
-                return Err(RouteError::Ambiguous { first_worker, first, second_worker, second, path });
+                let (first, second) = (format!("{} of {}", other.route, other.id), format!("{route} of {id}"));
+                return Err(RouteError::Ambiguous { first, second, path });
             }
         }
         self.entries.push(Entry { worker, id, route, template });
