@@ -12,6 +12,7 @@ use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
 use super::Telemetry;
+use super::parent::TraceParent;
 use super::spans::Span;
 
 /// Returns whether events and spans of this target are collected here instead of written to the log.
@@ -38,12 +39,13 @@ where
         let Some(span) = context.span(id).filter(|span| span.metadata().target() == TRACES) else { return };
         let above = span.parent().and_then(|parent| {
             let extensions = parent.extensions();
-            extensions.get::<Span>().map(|parent| (parent.trace, parent.id))
+            extensions.get::<Span>().map(|parent| (parent.trace, Some(parent.id), parent.sampled))
         });
+        let above = above.or_else(|| TraceParent::current().map(|above| (above.trace, above.span, above.sampled)));
         let (ids, now) = (&self.inner.ids, self.inner.clock.now());
-        let trace = above.map_or_else(|| ids.trace(), |(trace, _)| trace);
-        let (name, parent) = (span.name(), above.map(|(_, id)| id));
-        let mut open = Span { trace, id: ids.span(), parent, name, begun: now, ended: now, fields: Vec::new() };
+        let (trace, parent, sampled) = above.unwrap_or_else(|| (ids.trace(), None, None));
+        let (id, name) = (ids.span(), span.name());
+        let mut open = Span { trace, id, parent, sampled, name, begun: now, ended: now, fields: Vec::new() };
         attributes.record(&mut SpanFields(&mut open));
         span.extensions_mut().insert(open);
     }

@@ -10,6 +10,7 @@ mod json_lines;
 mod logs;
 mod meter;
 mod otlp;
+mod parent;
 mod spans;
 #[cfg(test)]
 mod tests;
@@ -35,6 +36,7 @@ use meter::Meter;
 use otlp::{Endpoint, Otlp, Resource};
 use spans::{FinishedSpans, Ids};
 
+pub(crate) use parent::TraceParent;
 pub(crate) use watch::InvocationRecorder;
 
 /// The time between two exports of a long-running process, the same as in OpenTelemetry's own span processors.

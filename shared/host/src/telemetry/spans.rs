@@ -16,6 +16,8 @@ pub(super) struct Span {
     pub(super) trace: u128,
     pub(super) id: u64,
     pub(super) parent: Option<u64>,
+    /// Whether the trace is recorded, as decided where it began; `None` if it began here.
+    pub(super) sampled: Option<bool>,
     pub(super) name: &'static str,
     pub(super) begun: Timestamp,
     pub(super) ended: Timestamp,

@@ -18,7 +18,7 @@ use tracing::{Instrument, info_span};
 use tracing_subscriber::layer::SubscriberExt;
 
 use super::otlp::{EXPORT_TIMEOUT, Endpoint};
-use super::{Lines, Telemetry, flush, logs};
+use super::{Lines, Telemetry, TraceParent, flush, logs};
 use crate::config::{LogFormat, LogSettings};
 
 /// How a collector treats exports.
@@ -219,6 +219,23 @@ fn a_call_is_a_child_of_its_invocation_and_neither_is_in_the_log() {
     assert_eq!(of(invocation, ["stint.worker", "stint.messages"]), ["reviver", "5"]);
     assert_eq!((call.kind, invocation.kind), (3, 1), "a client's, and an internal one");
     assert_eq!(world.log.text(), "", "at the level trace");
+}
+
+#[test]
+fn an_invocation_continues_the_trace_that_lambda_has_begun() {
+    let world = TelemetryWorld::new(CollectorBehaviour::Accepts);
+    let header = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
+    drive(&world.clock, async {
+        TraceParent::parse(header).unwrap().scope(work(&world.clock)).await;
+        flush().await;
+    });
+    let spans = world.collector.received.spans();
+    let [call, invocation] = &spans[..] else { panic!("{spans:?}") };
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    assert_eq!(hex(&invocation.trace_id), "5759e988bd862e3fe1be46a994272793");
+    assert_eq!(hex(&invocation.parent_span_id), "53995c3f42cd8ad8");
+    assert_eq!((&call.trace_id, &call.parent_span_id), (&invocation.trace_id, &invocation.span_id));
+    assert_eq!((call.flags, invocation.flags), (1, 1));
 }
 
 #[test]

@@ -72,6 +72,7 @@ fn a_throttled_batch_waits_and_a_message_that_can_never_succeed_burns_one_receiv
         assert!(dead[0].reason.contains("id"), "{dead:?}");
         let log = function.take_log();
         check_log(&log, fleet.upstream.setting("wcl_keys"));
+        assert!(log.iter().any(|line| line.contains("trace_id") && line.contains("1-5759e988-")), "{log:#?}");
         assert!(log.iter().any(|line| line.contains(&dead[0].message_id)), "{log:#?}");
     });
 }

@@ -41,6 +41,9 @@ fn of_span(span: &Span) -> Value {
     if let Some(parent) = span.parent {
         written["parentSpanId"] = json!(format!("{parent:016x}"));
     }
+    if let Some(sampled) = span.sampled {
+        written["flags"] = json!(u32::from(sampled));
+    }
     if let Some(error) = error {
         written["status"] = json!({ "code": ERROR, "message": error });
     }
