@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::clock::{Clock, between};
 use crate::http::{Request, Response, Route};
-use crate::ports::Delivery;
+use crate::ports::{Delivery, PortResult};
 use crate::schedule::Every;
 
 pub use crate::worker_id::WorkerId;
@@ -38,6 +38,13 @@ pub trait Worker: Send + Sync + 'static {
     /// again at its next tick, and a batch goes back to its queue as a whole. A failure of a single message is not an
     /// error; report it in [`Outcome::exceptions`].
     fn run(&self, event: Event, invocation: &Invocation) -> impl Future<Output = Result<Outcome, WorkerError>> + Send;
+
+    /// Returns an error if a store that the worker needs cannot be reached. The host calls this with back-off after an
+    /// invocation has failed with [`PortError::Unavailable`](crate::ports::PortError::Unavailable), before it tries a batch
+    /// again. By default it does not know, and each try is a batch.
+    fn ready(&self) -> impl Future<Output = PortResult<()>> + Send {
+        async { Ok(()) }
+    }
 }
 
 /// Describes a worker as data.
@@ -157,6 +164,9 @@ pub struct Outcome {
     pub idle: bool,
     /// The response to a request. It is ignored for other events.
     pub response: Option<Response>,
+    /// Why a store could not be reached, if that has stopped the work on a batch of which other messages have an outcome
+    /// already. If no message has one, the worker returns the port's error instead.
+    pub unavailable: Option<String>,
 }
 
 impl Outcome {
@@ -299,6 +309,9 @@ pub trait AnyWorker: Send + Sync {
 
     /// Runs one invocation.
     fn invoke<'a>(&'a self, event: Event, invocation: &'a Invocation) -> BoxFuture<'a, Result<Outcome, WorkerError>>;
+
+    /// Returns an error if a store that the worker needs cannot be reached.
+    fn ready(&self) -> BoxFuture<'_, PortResult<()>>;
 }
 
 impl<W: Worker> AnyWorker for W {
@@ -308,6 +321,10 @@ impl<W: Worker> AnyWorker for W {
 
     fn invoke<'a>(&'a self, event: Event, invocation: &'a Invocation) -> BoxFuture<'a, Result<Outcome, WorkerError>> {
         Box::pin(self.run(event, invocation))
+    }
+
+    fn ready(&self) -> BoxFuture<'_, PortResult<()>> {
+        Box::pin(Worker::ready(self))
     }
 }
 

@@ -13,6 +13,7 @@ mod lambda;
 pub mod listeners;
 mod local;
 mod schedules;
+mod store_gate;
 mod system_clock;
 pub mod telemetry;
 

@@ -17,9 +17,10 @@ use stint_core::worker::{AnyWorker, Event, Outcome, QueueTrigger, StopSignal, Wo
 
 use crate::counters::Counters;
 use crate::intake::QueueReceiver;
-use crate::invoke::{invoke, invoke_batch};
+use crate::invoke::{BatchContext, invoke, invoke_batch};
 use crate::listeners::{ListenerPorts, Supervisor};
 use crate::schedules::{is_scheduled, set_schedule, time_to_run};
+use crate::store_gate::StoreGate;
 
 /// How often queues, throttles and schedules are checked if nothing in this process changes: the delay with which a
 /// change by another process, or a message whose delay is over, is seen.
@@ -154,14 +155,20 @@ impl LocalHost {
             tracing::error!(queue = trigger.queue, "the host has no queue {}", trigger.queue);
             return;
         };
-        let mut running = FuturesUnordered::new();
+        let gate = StoreGate::new(worker.spec().id(), worker.spec().timeout, self.ports.clock.clone());
+        let context = self.batch_context(&*worker, &**queue, trigger.max_receives, &gate);
+        let mut running: FuturesUnordered<BoxFuture<'_, ()>> = FuturesUnordered::new();
         let mut intake = QueueReceiver::new(&**queue, trigger.batch, &*self.ports.clock, self.look_again);
         loop {
             if self.stop.is_set() && running.is_empty() && !intake.is_receiving() {
                 return;
             }
+            if gate.is_shut() && running.is_empty() && !gate.admits_besides(0) {
+                // Batches that wait for their stores probe them too.
+                running.push(gate.recover(&*worker, &self.stop).boxed());
+            }
             if intake.is_idle() {
-                self.start_receive_or_pause(&mut intake, &worker.spec(), running.len()).await;
+                self.start_receive_or_pause(&mut intake, &worker.spec(), &gate, running.len()).await;
             }
             let came = if running.is_empty() {
                 Some(intake.next().await)
@@ -178,17 +185,34 @@ impl LocalHost {
             }
             if let Some(batch) = came.flatten() {
                 Counters::add(&self.counters.received, batch.len());
-                running.push(invoke_batch(&*worker, &**queue, batch, &self.ports, &self.counters, &self.stop));
+                running.push(invoke_batch(&context, batch).boxed());
             }
         }
     }
 
-    /// Makes an intake receive if the throttle permits another invocation besides the `running` ones, and otherwise
-    /// rest.
-    async fn start_receive_or_pause(&self, intake: &mut QueueReceiver<'_>, spec: &WorkerSpec, running: usize) {
+    fn batch_context<'a>(
+        &'a self,
+        worker: &'a dyn AnyWorker,
+        queue: &'a dyn Queue,
+        max_receives: u32,
+        gate: &'a StoreGate,
+    ) -> BatchContext<'a> {
+        let (clock, counters, stop) = (&self.ports.clock, &*self.counters, &self.stop);
+        BatchContext { worker, queue, max_receives, clock, counters, stop, gate }
+    }
+
+    /// Makes an intake receive if the throttle and the worker's stores permit another invocation besides the `running`
+    /// ones, and otherwise rest.
+    async fn start_receive_or_pause(
+        &self,
+        intake: &mut QueueReceiver<'_>,
+        spec: &WorkerSpec,
+        gate: &StoreGate,
+        running: usize,
+    ) {
         let (changed, id) = ((self.ports.changed)(), spec.id());
         match self.ports.throttle.read(&id).await {
-            _ if self.stop.is_set() => intake.pause(changed, self.look_again),
+            _ if self.stop.is_set() || !gate.admits_besides(running) => intake.pause(changed, self.look_again),
             Ok(throttle) if running < throttle.effective(spec.concurrency) as usize => intake.receive(changed),
             Ok(_) => intake.pause(changed, self.look_again),
             Err(error) => {

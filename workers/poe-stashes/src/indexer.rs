@@ -112,6 +112,8 @@ async fn apply_page(
     let blob = match read(stored.into(), pages).await {
         Ok(Some(blob)) => blob,
         Ok(None) => return reject(format!("there is no blob of the page {}", stored.id)),
+        // The host keeps the batch until the pages can be read again.
+        Err(error) if error.is_unavailable() => return Err(error),
         Err(error) => return Ok(Err(Disposition::Retry { reason: error.to_string() })),
     };
     match snapshot(&blob, max_page) {

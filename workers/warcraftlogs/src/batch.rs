@@ -5,7 +5,7 @@ mod message;
 
 use jiff::Timestamp;
 use stint_core::points::Points;
-use stint_core::ports::Parked;
+use stint_core::ports::{Parked, PortError};
 use stint_core::worker::{Disposition, MessageException};
 
 use crate::client::CharacterRequest;
@@ -26,6 +26,8 @@ pub(crate) struct Batch {
     malformed: Vec<MessageException>,
     /// The ids of messages that were parked.
     parked: Vec<String>,
+    /// Why a store could not be reached.
+    unavailable: Option<String>,
 }
 
 /// Messages that are requested in one call.
@@ -46,7 +48,7 @@ pub(crate) struct SkippedMessages {
 impl Batch {
     /// Decodes messages. A malformed message is rejected with the reason; the others continue.
     pub(crate) fn decode(messages: impl IntoIterator<Item = ReceivedMessage>) -> Batch {
-        let mut batch = Batch { messages: Vec::new(), malformed: Vec::new(), parked: Vec::new() };
+        let mut batch = Batch { messages: Vec::new(), malformed: Vec::new(), parked: Vec::new(), unavailable: None };
         for received in messages {
             match Message::decode(&received) {
                 Ok(message) => batch.messages.push(message),
@@ -168,12 +170,24 @@ impl Batch {
         !self.malformed.is_empty() || self.messages.iter().any(|message| !message.is_open())
     }
 
+    /// Gives back every message without an outcome, because a port has failed.
+    pub(crate) fn give_back_after(&mut self, error: &PortError) {
+        let reason = error.to_string();
+        self.give_back(&reason);
+        self.unavailable = error.is_unavailable().then_some(reason);
+    }
+
     /// Gives back every message without an outcome.
     pub(crate) fn give_back(&mut self, reason: &str) {
         let open: Vec<CharacterRequest> = self.open().map(Message::request).collect();
         for message in self.asked_for(&open) {
             message.exception = Some(Disposition::Retry { reason: reason.to_owned() });
         }
+    }
+
+    /// Returns why a store could not be reached, if messages were given back for that.
+    pub(crate) fn unavailable(&self) -> Option<String> {
+        self.unavailable.clone()
     }
 
     /// Rejects messages that no key will ever be able to pay for.

@@ -17,6 +17,7 @@
 //! * *The rules' store, while the process has never read the rules:* the invocation fails before anything is held.
 //! * *The key pool, before any message has an outcome:* the invocation fails, and its messages come back.
 //! * *The key pool, after a call:* what was served stays served; the other messages are released.
+//! * *Either of them because it cannot be reached:* the host keeps the messages and receives no others until it can.
 //! * *The players' store:* the results wait in memory and the messages come back; no further call is made before the
 //!   results are stored (see `results_buffer.rs`). The call is settled nevertheless.
 //! * *The players' store rejects the results of one player for good:* that is logged as an error, and the message
@@ -40,12 +41,16 @@ use crate::batch::{Batch, RanksRequest, ReceivedMessage, SkippedMessages};
 use crate::budget::{BATCH, BATCH_TIMEOUT, Budget, BudgetStrategy, Counted, PATIENCE, RANK_FETCHER};
 use crate::client::{CallError, CharacterOutcome, CharacterRequest};
 use crate::message::QUEUE;
+use crate::model::PlayerId;
 use crate::next_worker::NextWorker;
 use crate::refused::record_refused;
 use crate::results::Results;
 use crate::results_buffer::ResultsBuffer;
 use crate::store::{Players, RefreshResults};
 use crate::worst_case;
+
+/// A probe of the players' store asks for this player, who does not exist.
+const PROBED_PLAYER: PlayerId = 0;
 
 /// Fetches the ranks of the players of a batch.
 pub struct RankFetcher {
@@ -113,6 +118,16 @@ impl Worker for RankFetcher {
         };
         run(event, path, &self.budget, &self.results_buffer, self.strategy, invocation).await
     }
+
+    async fn ready(&self) -> PortResult<()> {
+        ready(&self.budget, &self.results_buffer, QUEUE).await
+    }
+}
+
+/// Returns an error if the key pool or the players' store cannot be reached.
+pub(crate) async fn ready(budget: &Budget, results_buffer: &ResultsBuffer, queue: &str) -> PortResult<()> {
+    budget.pool.count_parked(queue).await?;
+    results_buffer.players.get(PROBED_PLAYER).await.map(drop)
 }
 
 /// One of the two paths to the upstream: the backlog's, and the one for refreshes.
@@ -149,7 +164,8 @@ pub(crate) async fn run(
         BudgetStrategy::WorstCase => fetch.by_worst_case(&mut batch).await?,
     };
     let idle = report.calls == 0 && report.fresh == 0;
-    Ok(Outcome { exceptions: batch.exceptions(), idle, ..Outcome::report(report) })
+    let unavailable = batch.unavailable();
+    Ok(Outcome { exceptions: batch.exceptions(), idle, unavailable, ..Outcome::report(report) })
 }
 
 /// The messages. A person may pass one body, or a list of bodies. Such a body is its own id, so that parking it again
@@ -225,7 +241,7 @@ impl FetchInvocation<'_> {
         match self.serve_requests(batch).await {
             Err(error) if batch.is_begun() => {
                 tracing::warn!(%error, "the other messages of the batch are released: {error}");
-                batch.give_back(&error.to_string());
+                batch.give_back_after(&error);
                 Ok(false)
             }
             served => served,

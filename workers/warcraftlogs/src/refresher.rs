@@ -15,11 +15,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use stint_core::ports::PortResult;
 use stint_core::worker::{Event, Invocation, Outcome, QueueTrigger, Trigger, Worker, WorkerError, WorkerSpec};
 
 use crate::budget::{BATCH, BATCH_TIMEOUT, Budget, BudgetStrategy, REFRESHERS};
 use crate::message::REFRESH_QUEUE;
-use crate::rank_fetcher::{FetchPath, run};
+use crate::rank_fetcher::{FetchPath, ready, run};
 use crate::results_buffer::ResultsBuffer;
 use crate::store::{Players, RefreshResults};
 
@@ -67,5 +68,9 @@ impl Worker for Refresher {
             refresh_results: Some(&*self.refresh_results),
         };
         run(event, path, &self.budget, &self.results_buffer, self.strategy, invocation).await
+    }
+
+    async fn ready(&self) -> PortResult<()> {
+        ready(&self.budget, &self.results_buffer, REFRESH_QUEUE).await
     }
 }

@@ -15,6 +15,7 @@
 //! fails is reported to Lambda as a failure: the mapping then slows down, and the function's alarm is raised.
 //! <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html>
 
+mod batch;
 mod event;
 mod serve;
 #[cfg(test)]
@@ -33,9 +34,9 @@ pub use event::SqsRecord;
 pub use serve::serve;
 
 use crate::counters::Counters;
-use crate::dispose::{dispose_of_exceptions, done, release_batch};
 use crate::invoke::invoke_until;
 use crate::schedules::is_active;
+use crate::store_gate::StoreGate;
 use event::Payload;
 
 /// The time that is kept back from the worker, for releasing messages and for the response.
@@ -57,6 +58,7 @@ pub struct LambdaHost {
     clock: Arc<dyn Clock>,
     counters: Counters,
     stop: StopSignal,
+    gate: StoreGate,
 }
 
 impl LambdaHost {
@@ -69,7 +71,8 @@ impl LambdaHost {
         clock: Arc<dyn Clock>,
         stop: StopSignal,
     ) -> LambdaHost {
-        LambdaHost { worker, feed, throttle, clock, counters: Counters::default(), stop }
+        let gate = StoreGate::new(worker.spec().id(), worker.spec().timeout, clock.clone());
+        LambdaHost { worker, feed, throttle, clock, counters: Counters::default(), stop, gate }
     }
 
     /// Runs one invocation. Lambda kills the function at `deadline`, so the worker is stopped before that. Returns the
@@ -113,24 +116,7 @@ impl LambdaHost {
         let feed = self.feed.as_ref().ok_or_else(no_queue)?;
         let batch: Vec<Delivery> = records.into_iter().map(|record| deliver(record, feed)).collect();
         Counters::add(&self.counters.received, batch.len());
-        let outcome = invoke_until(&*self.worker, Event::Batch(batch.clone()), &self.clock, deadline, &self.stop).await;
-        self.counters.count_batch(&outcome);
-        let outcome = match outcome {
-            Ok(outcome) => outcome,
-            Err(error) => {
-                if let Err(refused) = release_batch(&*feed.queue, &batch, &error.to_string(), &self.counters).await {
-                    // The mapping drops them, and they become visible again after their visibility timeout.
-                    tracing::warn!(worker = %id, error = %refused, "cannot release a batch: {refused}");
-                }
-                return Err(error);
-            }
-        };
-        Counters::add(&self.counters.succeeded, done(&batch, &outcome).len());
-        let returning = dispose_of_exceptions(&*feed.queue, &batch, &outcome, &self.counters).await;
-        let (report, totals) = (&outcome.report, json!(self.counters.totals()));
-        tracing::info!(worker = %id, %report, %totals, "{id} is done with a batch");
-        let failures: Vec<Value> = returning.into_iter().map(|id| json!({ "itemIdentifier": id })).collect();
-        Ok(json!({ "batchItemFailures": failures }))
+        self.handle_deliveries(feed, batch, deadline).await
     }
 }
 

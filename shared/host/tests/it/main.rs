@@ -7,4 +7,5 @@ mod listeners;
 mod local;
 mod paid_queue;
 mod schedules;
+mod store_outages;
 mod waking;
