@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use stint_core::clock::{Clock, ManualClock, after, to_millis};
-use stint_core::ports::{Counts, NewMessage, Queue, QueueSettings, Receipt, Throttle};
+use stint_core::ports::{Counts, NewMessage, PortError, Queue, QueueSettings, Receipt, Throttle};
 use stint_core::schedule::{ActiveHours, Every};
 use stint_core::worker::{
     Disposition, Event, Invocation, MessageException, Outcome, QueueTrigger, StopSignal, Trigger, Worker, WorkerError,
@@ -50,6 +50,9 @@ impl Worker for ScriptedWorker {
                 "retry" => Disposition::Retry { reason },
                 "reject" => Disposition::Reject { reason },
                 "fail" => return Err(WorkerError::Failed(reason)),
+                "store" | "store later" if invocation.now() < store_back(&delivery.body) => {
+                    return Err(PortError::unavailable("could not reach the store", reason).into());
+                }
                 "sleep" => {
                     invocation.clock().sleep(Duration::from_secs(3600)).await;
                     continue;
@@ -60,6 +63,12 @@ impl Worker for ScriptedWorker {
         }
         Ok(outcome)
     }
+}
+
+/// When the store of a message is back: within the time of an invocation, or after two days.
+fn store_back(body: &str) -> Timestamp {
+    let time = if body == "store" { "2026-11-20T10:00:03Z" } else { "2026-11-22T10:00:00Z" };
+    time.parse().unwrap()
 }
 
 struct LambdaWorld {
@@ -254,4 +263,34 @@ impl Worker for NightWorker {
     async fn run(&self, _: Event, _: &Invocation) -> Result<Outcome, WorkerError> {
         Ok(Outcome::default())
     }
+}
+
+#[test]
+fn a_batch_waits_in_the_function_for_a_store_that_is_soon_back() {
+    let world = LambdaWorld::new();
+    drive(&world.clock, async {
+        assert_eq!(world.batch(&["store", "done"]).await.unwrap(), [] as [&str; 0]);
+        assert_eq!(world.counts().await, Counts::default());
+    });
+}
+
+#[test]
+fn a_store_that_is_away_for_two_days_makes_no_dead_letters_and_few_receives() {
+    let world = LambdaWorld::new();
+    drive(&world.clock, async {
+        assert!(world.batch(&["store later"]).await.is_err());
+        let (began, mut receives) = (world.clock.now(), 1);
+        while world.counts().await.unfinished() > 0 {
+            // What the mapping receives, if anything is visible.
+            if world.counts().await.visible > 0 {
+                receives += 1;
+                let _ = world.batch(&[]).await;
+            }
+            world.clock.sleep(Duration::from_secs(10)).await;
+        }
+        let took = stint_core::clock::between(began, world.clock.now());
+        assert!(took < Duration::from_secs(50 * 60 * 60), "done after {took:?}");
+        assert_eq!(world.counts().await, Counts::default());
+        assert!(receives < 120, "{receives} receives in two days");
+    });
 }

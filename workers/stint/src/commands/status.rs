@@ -1,13 +1,16 @@
 //! Shows what runs, what waits, and why. It reads only the stores, so it works whichever process runs the fleets.
 
+use std::fmt::Write;
 use std::path::PathBuf;
 
 use anyhow::ensure;
 use jiff::Timestamp;
 use serde::Serialize;
+use stint_core::ports::PortError;
 
 use super::selection::{fleets, needs, setup_commands};
 use crate::context::Context;
+use crate::escape::one_line;
 use crate::fleets::fleet::{Fleet, FleetStatus};
 use crate::fleets::settings::FleetSettings;
 use crate::fleets::{parse_fleet, settings_of};
@@ -55,7 +58,10 @@ async fn read(arguments: &Arguments, context: &Context) -> anyhow::Result<(Statu
     let backends = if is_installed { Some(context.backends(&backends, needs).await?) } else { None };
     let mut statuses = Vec::new();
     for fleet in &selected {
-        let status = fleet.status(&settings, backends.as_ref(), now).await?;
+        let status = match fleet.status(&settings, backends.as_ref(), now).await {
+            Err(error) if is_unavailable(&error) => Some(unavailable(fleet.name(), &error)?),
+            status => status?,
+        };
         ensure!(
             status.is_some() || arguments.fleets.is_empty(),
             "{} was never started here; start with {}",
@@ -76,6 +82,26 @@ async fn read(arguments: &Arguments, context: &Context) -> anyhow::Result<(Statu
     Ok((Status { home, now, fleets }, text))
 }
 
+/// The state of a fleet whose stores cannot be reached.
+#[derive(Serialize)]
+struct Unavailable<'a> {
+    fleet: &'a str,
+    /// Why its stores cannot be reached.
+    unavailable: String,
+}
+
+fn is_unavailable(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| cause.downcast_ref::<PortError>().is_some_and(PortError::is_unavailable))
+}
+
+fn unavailable(fleet: &str, error: &anyhow::Error) -> anyhow::Result<FleetStatus> {
+    let status = Unavailable { fleet, unavailable: one_line(&format!("{error:#}")) };
+    FleetStatus::new(&status, true, |status, text| {
+        writeln!(text, "its stores cannot be reached: {}", status.unavailable)?;
+        writeln!(text, "workers that need them receive nothing meanwhile, and go on by themselves")
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -84,6 +110,18 @@ mod tests {
 
     use super::*;
     use crate::output::Output;
+
+    #[test]
+    fn stores_that_cannot_be_reached_are_a_state_and_not_a_failure() {
+        let port = || PortError::unavailable("could not list the keys (MongoDB)", "no server\nanswers");
+        assert!(is_unavailable(&anyhow::Error::from(port()).context("cannot read the fleet")));
+        assert!(!is_unavailable(&PortError::backend("could not list the keys", "a bug").into()));
+        let status = unavailable("sample", &port().into()).unwrap();
+        let reason = "could not list the keys (MongoDB): no server answers";
+        assert!(status.text.starts_with(&format!("its stores cannot be reached: {reason}\n")), "{}", status.text);
+        let expected = serde_json::json!({ "fleet": "sample", "unavailable": reason });
+        assert_eq!(serde_json::to_value(&status).unwrap(), expected);
+    }
 
     /// Uses the sample fleet. This file does not name it; only the list of fleets does.
     #[tokio::test]

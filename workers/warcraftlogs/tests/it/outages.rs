@@ -140,6 +140,69 @@ fn stores_that_are_all_unavailable_for_two_minutes_make_no_dead_letters() {
     play_absence(Duration::from_secs(120), |world, faults| world.stores.with_faults(faults));
 }
 
+/// The stores of a database that is down, while the queues and what is kept on the machine are there.
+fn database(world: &FleetWorld, faults: &FaultPlan) -> Stores {
+    let Stores { queue, refreshes, throttle, wakeups, due, .. } = world.stores.clone();
+    Stores { queue, refreshes, throttle, wakeups, due, ..world.stores.with_faults(faults) }
+}
+
+fn only_the_players(world: &FleetWorld, faults: &FaultPlan) -> Stores {
+    Stores { players: world.stores.with_faults(faults).players, ..world.stores.clone() }
+}
+
+/// Runs a fleet in which the stores picked by `within` cannot be reached for `length`. Returns the receives and the
+/// successes of the host, and how long after the outage the first message succeeded.
+fn play_outage(length: Duration, within: fn(&FleetWorld, &FaultPlan) -> Stores) -> (u64, u64, Duration) {
+    let mut setup = Setup::new(36, 400).keys(&[20_000, 20_000], 3_600);
+    setup.settings.concurrency_limit = 8;
+    let world = setup.build();
+    run_scenario(&world, async {
+        world.queue_all().await;
+        let clock = world.clock.clone();
+        let gone = after(clock.now(), Duration::from_secs(1));
+        let back = after(gone, length);
+        let faults = FaultPlan::fail_while(move || clock.now() >= gone && clock.now() < back);
+        let fleet = world.start_on(within(&world, &faults));
+        let mut resumed = None;
+        fleet
+            .run_while(async {
+                world.clock.sleep_until(back).await;
+                let before = fleet.totals().succeeded;
+                assert!(before < 400, "the fleet was done before anything was away");
+                assert_eq!(world.dead_letters().await, []);
+                while world.stores.queue.counts().await.unwrap().unfinished() > 0 {
+                    if resumed.is_none() && fleet.totals().succeeded > before {
+                        resumed = Some(between(back, world.clock.now()));
+                    }
+                    world.clock.sleep(Duration::from_secs(1)).await;
+                }
+            })
+            .await;
+        world.start().run_until_idle().await;
+        world.assert_all_served().await;
+        (fleet.totals().received, fleet.totals().succeeded, resumed.unwrap())
+    })
+}
+
+#[test]
+fn a_database_that_is_down_for_three_minutes_costs_no_receives() {
+    for within in [database, only_the_players] {
+        let (received, succeeded, resumed) = play_outage(Duration::from_secs(180), within);
+        let ratio = received as f64 / succeeded as f64;
+        assert!(ratio <= 1.05, "{received} receives for {succeeded} messages: {ratio:.3}");
+        assert!(resumed <= Duration::from_secs(75), "it went on after {resumed:?}");
+    }
+}
+
+#[test]
+fn a_database_that_is_down_for_a_day_makes_no_dead_letters() {
+    for within in [database, only_the_players] {
+        let (received, succeeded, resumed) = play_outage(Duration::from_secs(24 * 60 * 60), within);
+        assert!(received <= succeeded + 45, "{received} receives for {succeeded} messages");
+        assert!(resumed <= Duration::from_secs(75), "it went on after {resumed:?}");
+    }
+}
+
 #[test]
 fn an_upstream_that_is_unavailable_for_an_hour_makes_no_dead_letters() {
     for fault in [Fault::Unreachable, Fault::Before(502), Fault::Before(521), Fault::Hang, Fault::Before(401)] {
