@@ -219,7 +219,8 @@ const LONGEST_RETRY: Duration = Duration::from_secs(60 * 60);
 
 /// Returns how long a message waits before its next attempt after it was received and failed `receives` times: 30
 /// seconds, then 2.5 minutes, 12.5 minutes, and one hour from then on. A queue that allows five receives therefore
-/// outlasts a fault of an hour and a quarter, and a fault that lasts longer does not cause constant retries.
+/// outlasts a fault of an hour and a quarter, and a fault that lasts longer does not cause constant retries. A store that
+/// cannot be reached is not such a fault: the host pauses the worker.
 pub fn retry_delay(receives: u32) -> Duration {
     let growth = RETRY_GROWTH.saturating_pow(receives.saturating_sub(1));
     FIRST_RETRY.saturating_mul(growth).min(LONGEST_RETRY)
