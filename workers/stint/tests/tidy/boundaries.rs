@@ -144,6 +144,7 @@ const REAL_TIME: &[(&str, Time, &str)] = &[
     ("shared/host/src/local.rs", Time::ReadAndWait, "the host that real time drives"),
     ("shared/embedded/src/", Time::ReadAndWait, "an adapter waits for a lock that another process holds"),
     ("shared/aws/src/", Time::ReadAndWait, "an adapter signs its calls with the time and polls"),
+    ("shared/mongo/src/testing.rs", Time::ReadAndWait, "a server of tests runs in real time"),
     ("/examples/", Time::Read, "a measurement reads the clock before and after"),
     ("/benches/", Time::Read, "a measurement reads the clock before and after"),
 ];
