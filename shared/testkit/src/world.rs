@@ -7,7 +7,9 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use stint_core::clock::{Clock, ManualClock};
 use stint_core::ledger::LedgerSettings;
-use stint_core::ports::{Breakers, KeyPool, Leases, PortResult, Queue, QueueSettings, Throttle, WakeupSource, Wakeups};
+use stint_core::ports::{
+    Blobs, Breakers, KeyPool, Leases, PortResult, Queue, QueueSettings, Throttle, WakeupSource, Wakeups,
+};
 
 /// The time of an adapter.
 #[async_trait]
@@ -84,6 +86,13 @@ pub trait ThrottleWorld: Send + Sync {
 pub trait BreakerWorld: Send + Sync {
     /// Returns the records. A second call returns another handle to the same ones.
     async fn breakers(&self) -> PortResult<Arc<dyn Breakers>>;
+}
+
+/// A store without blobs that no other test uses.
+#[async_trait]
+pub trait BlobWorld: Send + Sync {
+    /// Returns the blobs. A second call returns another handle to the same ones.
+    async fn blobs(&self) -> PortResult<Arc<dyn Blobs>>;
 }
 
 /// A key pool without keys that no other test uses.

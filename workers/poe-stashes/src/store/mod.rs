@@ -1,8 +1,6 @@
 //! The fleet's stores, in its own terms. Each trait is as narrow as the workers that use it.
 
 mod chain;
-#[cfg(feature = "aws")]
-mod config;
 mod index;
 mod objects;
 mod objects_chain;
