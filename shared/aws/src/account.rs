@@ -15,6 +15,7 @@ use stint_core::ports::{QueueSettings, Schedule, Wakeups};
 use stint_core::worker::WorkerId;
 use stint_http::Transport;
 
+use crate::alarms::SnsSink;
 use crate::config::{AwsSettings, of_environment};
 use crate::dynamodb::Dynamo;
 use crate::queue::SqsQueue;
@@ -98,6 +99,11 @@ impl Aws {
     /// Returns the tables of DynamoDB. Infrastructure has created them. `AWS_ENDPOINT_URL_DYNAMODB` names another server.
     pub fn dynamodb(&self) -> Dynamo {
         Dynamo::new(&self.config, self.clock.clone())
+    }
+
+    /// Returns a topic that receives alarms, by its ARN.
+    pub fn alarm_topic(&self, topic: &str) -> Arc<SnsSink> {
+        Arc::new(SnsSink::new(aws_sdk_sns::Client::new(&self.config), topic.to_owned()))
     }
 
     /// Returns the values of SSM parameters by their full names, with one request over `transport`. An error names the

@@ -10,6 +10,7 @@
 #![warn(missing_docs)]
 
 mod account;
+mod alarms;
 pub mod config;
 pub mod dynamodb;
 mod error;
@@ -20,6 +21,7 @@ mod throttle;
 mod wakeups;
 
 pub use account::{Aws, with_client};
+pub use alarms::SnsSink;
 pub use config::{AwsSettings, FunctionTemplate, Template};
 pub use dynamodb::{Dynamo, DynamoError};
 pub use queue::{SqsQueue, receipt};

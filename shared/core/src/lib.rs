@@ -5,6 +5,7 @@
 
 #![warn(missing_docs)]
 
+pub mod alarms;
 pub mod circuit;
 pub mod clock;
 pub mod http;

@@ -15,8 +15,8 @@ use crate::folder::Folder;
 use crate::parked_move::{any_parked, move_parked};
 use crate::upkeep::FileSpec;
 use crate::{
-    SqliteBreakers, SqliteHosts, SqliteKeyPool, SqliteLeases, SqliteListeners, SqliteQueue, SqliteThrottle,
-    SqliteWakeups, schema,
+    SqliteAlarms, SqliteBreakers, SqliteHosts, SqliteKeyPool, SqliteLeases, SqliteListeners, SqliteQueue,
+    SqliteThrottle, SqliteWakeups, schema,
 };
 
 pub(crate) const QUEUES_FILE: &str = "queues.db";
@@ -98,6 +98,11 @@ impl Embedded {
     /// Returns the breaker records.
     pub fn breakers(&self) -> Arc<SqliteBreakers> {
         Arc::new(SqliteBreakers::new(&self.queues))
+    }
+
+    /// Returns the alarms' records.
+    pub fn alarms(&self) -> Arc<SqliteAlarms> {
+        Arc::new(SqliteAlarms::new(&self.queues))
     }
 
     /// Returns the processes that run fleets in this folder.

@@ -4,6 +4,7 @@
 
 #![warn(missing_docs)]
 
+mod alarms;
 mod breakers;
 mod database;
 mod folder;
@@ -22,6 +23,7 @@ mod time;
 pub mod upkeep;
 mod wakeups;
 
+pub use alarms::SqliteAlarms;
 pub use breakers::SqliteBreakers;
 pub use database::{Database, Mode, RowSize};
 pub use folder::Folder;

@@ -16,7 +16,7 @@ pub(crate) const KEYS_ROWS: &[RowRule] = &[
     RowRule::SingleRow { table: "ledger", make: "INSERT INTO ledger (id, revision) VALUES (1, 0)" },
 ];
 
-/// `queues.db`: queues, parked messages, wake-ups, throttles, breakers, running hosts and listeners, and leases. Times are milliseconds since
+/// `queues.db`: queues, parked messages, wake-ups, throttles, breakers, alarms, running hosts and listeners, and leases. Times are milliseconds since
 /// the epoch.
 pub(crate) const QUEUES: &[&str] = &[
     "
@@ -157,6 +157,14 @@ pub(crate) const QUEUES: &[&str] = &[
         state TEXT NOT NULL,
         seen_at INTEGER NOT NULL,
         PRIMARY KEY (fleet, name, process)
+    ) STRICT, WITHOUT ROWID;
+",
+    "
+    -- `record` is what was told of an alarm, as JSON; `version` grows with each change.
+    CREATE TABLE alarms (
+        alarm TEXT PRIMARY KEY,
+        version INTEGER NOT NULL,
+        record TEXT NOT NULL
     ) STRICT, WITHOUT ROWID;
 ",
 ];

@@ -25,6 +25,7 @@ mod retry_after;
 mod tls;
 mod token;
 mod transport;
+mod webhook;
 
 pub use answer::{AddressLimit, HttpResponse, StreamingResponse};
 pub use body::Body;
@@ -43,3 +44,4 @@ pub use retry_after::LONGEST_RETRY_AFTER;
 pub use tls::provide_tls;
 pub use token::{TokenError, TokenSource};
 pub use transport::{RequestLimits, Transport, TransportError};
+pub use webhook::WebhookSink;

@@ -7,6 +7,7 @@
 
 #![warn(missing_docs)]
 
+mod alarms;
 mod breakers;
 pub mod config;
 mod connection;
@@ -20,6 +21,7 @@ mod statements;
 pub mod testing;
 mod time;
 
+pub use alarms::MongoAlarms;
 pub use breakers::MongoBreakers;
 pub use config::MongoSettings;
 pub use connection::Mongo;

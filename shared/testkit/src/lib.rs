@@ -10,6 +10,7 @@
 
 #![warn(missing_docs)]
 
+pub mod alarms;
 pub mod blobs;
 pub mod breakers;
 mod config;
@@ -34,4 +35,6 @@ pub use fault_injector::FaultInjector;
 pub use faults::FaultPlan;
 pub use mutations::{Mutations, peak_megabytes};
 pub use workers::Workers;
-pub use world::{BlobWorld, BreakerWorld, KeyPoolWorld, LeaseWorld, QueueWorld, ThrottleWorld, Time, WakeupWorld};
+pub use world::{
+    AlarmWorld, BlobWorld, BreakerWorld, KeyPoolWorld, LeaseWorld, QueueWorld, ThrottleWorld, Time, WakeupWorld,
+};

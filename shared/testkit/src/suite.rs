@@ -67,6 +67,7 @@ mod tests {
         );
         check("wakeups", &[include_str!("wakeups.rs")]);
         check("throttle", &[include_str!("throttle.rs")]);
+        check("alarms", &[include_str!("alarms.rs")]);
         check("blobs", &[include_str!("blobs.rs")]);
         check("breakers", &[include_str!("breakers.rs")]);
         check("leases", &[include_str!("leases.rs")]);

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use stint_core::clock::{Clock, ManualClock};
 use stint_core::ledger::LedgerSettings;
 use stint_core::ports::{
-    Blobs, Breakers, KeyPool, Leases, PortResult, Queue, QueueSettings, Throttle, WakeupSource, Wakeups,
+    AlarmRecords, Blobs, Breakers, KeyPool, Leases, PortResult, Queue, QueueSettings, Throttle, WakeupSource, Wakeups,
 };
 
 /// The time of an adapter.
@@ -86,6 +86,16 @@ pub trait ThrottleWorld: Send + Sync {
 pub trait BreakerWorld: Send + Sync {
     /// Returns the records. A second call returns another handle to the same ones.
     async fn breakers(&self) -> PortResult<Arc<dyn Breakers>>;
+}
+
+/// A store without alarms that no other test uses. Time is the suite's own.
+#[async_trait]
+pub trait AlarmWorld: Send + Sync {
+    /// Returns the records. A second call returns another handle to the same ones.
+    async fn records(&self) -> PortResult<Arc<dyn AlarmRecords>>;
+
+    /// Lets other tasks and threads of the adapter run.
+    async fn breathe(&self) {}
 }
 
 /// A store without blobs that no other test uses.

@@ -55,7 +55,15 @@ pub enum DynamoError {
         /// The table.
         table: String,
     },
-    /// Everything else: no answer, no permission, a fault of the service.
+    /// There was no answer: no request can succeed at the moment.
+    #[error("{context}: {reason}")]
+    Unavailable {
+        /// The operation and the table.
+        context: String,
+        /// Why there was none.
+        reason: String,
+    },
+    /// Everything else: no permission, a fault of the service.
     #[error("{context}: {reason}")]
     Backend {
         /// The operation and the table.
@@ -84,6 +92,7 @@ impl From<DynamoError> for PortError {
             DynamoError::Contended { context } => {
                 PortError::Backend { context, reason: "other writers changed the same items each time".to_owned() }
             }
+            DynamoError::Unavailable { context, reason } => PortError::Unavailable { context, reason },
             DynamoError::Backend { context, reason } => PortError::Backend { context, reason },
         }
     }
@@ -101,11 +110,13 @@ where
     R: std::fmt::Debug + Send + Sync + 'static,
 {
     let kind = code(&error).unwrap_or_default().to_owned();
+    let is_unanswered = matches!(error, SdkError::DispatchFailure(_) | SdkError::TimeoutError(_));
     let (context, reason) = (context(action, table), reason(error));
     match kind.as_str() {
         MISSING => DynamoError::Missing { table: table.to_owned() },
         kind if THROTTLED.contains(&kind) => DynamoError::Throttled { context, reason },
         kind if INVALID.contains(&kind) => DynamoError::Invalid { context, reason },
+        _ if is_unanswered => DynamoError::Unavailable { context, reason },
         _ => DynamoError::Backend { context, reason },
     }
 }
@@ -147,6 +158,13 @@ mod tests {
             assert!(matches!(error, DynamoError::Backend { .. }) && !error.is_load(), "{code}");
         }
         assert!(!is_passing(&refused("AccessDeniedException")) && is_passing(&refused("InternalServerError")));
+    }
+
+    #[test]
+    fn a_server_that_cannot_be_reached_is_unavailable() {
+        let error = SdkError::<QueryError, ()>::timeout_error("no answer");
+        assert!(is_passing(&error));
+        assert!(matches!(PortError::from(explain("query", "events", error)), PortError::Unavailable { .. }));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
+mod alarms;
 mod conformance;
 mod dynamodb;
 mod emulator;

@@ -1,6 +1,7 @@
 //! The ports: the interfaces through which workers reach queues, stores, wake-ups and throttles. Each port is a written
 //! contract, and each has one conformance suite in `stint-testkit` that every adapter passes.
 
+mod alarms;
 mod blobs;
 mod breakers;
 mod key_pool;
@@ -10,6 +11,9 @@ mod rate_limits;
 mod throttle;
 mod wakeups;
 
+pub use alarms::{
+    AlarmId, AlarmKind, AlarmMessage, AlarmRecord, AlarmRecords, AlarmSink, Alarms, PendingMessage, REMINDER,
+};
 pub use blobs::{Blob, BlobHeaders, BlobInfo, BlobName, BlobPut, BlobTag, Blobs, PutIf};
 pub use breakers::Breakers;
 pub use key_pool::{KeyPool, LONGEST_CLAIM, Parked};

@@ -6,9 +6,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use stint_core::clock::ManualClock;
 use stint_core::ledger::LedgerSettings;
-use stint_core::ports::{Breakers, KeyPool, Leases, PortResult, Queue, QueueSettings, Throttle, WakeupSource, Wakeups};
+use stint_core::ports::{
+    AlarmRecords, Breakers, KeyPool, Leases, PortResult, Queue, QueueSettings, Throttle, WakeupSource, Wakeups,
+};
 use stint_embedded::{Embedded, Mode};
-use stint_testkit::{BreakerWorld, KeyPoolWorld, LeaseWorld, QueueWorld, ThrottleWorld, Time, WakeupWorld};
+use stint_testkit::{AlarmWorld, BreakerWorld, KeyPoolWorld, LeaseWorld, QueueWorld, ThrottleWorld, Time, WakeupWorld};
 use tempfile::TempDir;
 
 /// A folder that is opened twice if possible, as by two processes. The suites get ports of both in turn.
@@ -85,6 +87,13 @@ impl BreakerWorld for EmbeddedWorld {
 }
 
 #[async_trait]
+impl AlarmWorld for EmbeddedWorld {
+    async fn records(&self) -> PortResult<Arc<dyn AlarmRecords>> {
+        Ok(self.way().alarms())
+    }
+}
+
+#[async_trait]
 impl LeaseWorld for EmbeddedWorld {
     async fn leases(&self) -> PortResult<Arc<dyn Leases>> {
         Ok(self.way().leases())
@@ -122,6 +131,9 @@ macro_rules! suites {
             }
             mod throttle {
                 stint_testkit::throttle_suite!(futures::executor::block_on, async { $world });
+            }
+            mod alarms {
+                stint_testkit::alarms_suite!(futures::executor::block_on, async { $world });
             }
             mod breakers {
                 stint_testkit::breakers_suite!(futures::executor::block_on, async { $world });

@@ -1,5 +1,6 @@
 //! The client against a scripted transport on virtual time, and the production transport on loopback.
 
+mod alarms;
 mod breaker;
 mod breaking;
 mod breaking_store;

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use stint_core::ledger::LedgerSettings;
-use stint_core::ports::{Breakers, KeyPool, Leases, PortResult};
+use stint_core::ports::{AlarmRecords, Breakers, KeyPool, Leases, PortResult};
 use stint_mongo::testing::TestDatabase;
-use stint_mongo::{Mongo, MongoBreakers, MongoKeyPool, MongoLeases};
-use stint_testkit::{BreakerWorld, KeyPoolWorld, LeaseWorld, Time};
+use stint_mongo::{Mongo, MongoAlarms, MongoBreakers, MongoKeyPool, MongoLeases};
+use stint_testkit::{AlarmWorld, BreakerWorld, KeyPoolWorld, LeaseWorld, Time};
 
 use crate::clock::FrozenClock;
 
@@ -47,6 +47,18 @@ impl BreakerWorld for World {
 }
 
 #[async_trait]
+impl AlarmWorld for World {
+    async fn records(&self) -> PortResult<Arc<dyn AlarmRecords>> {
+        let turn = self.turn.fetch_add(1, Ordering::SeqCst);
+        Ok(Arc::new(MongoAlarms::new(&self.handles[turn % self.handles.len()])))
+    }
+
+    async fn breathe(&self) {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[async_trait]
 impl LeaseWorld for World {
     async fn leases(&self) -> PortResult<Arc<dyn Leases>> {
         let turn = self.turn.fetch_add(1, Ordering::SeqCst);
@@ -72,6 +84,10 @@ impl KeyPoolWorld for World {
     fn time(&self) -> &dyn Time {
         &self.clock.0
     }
+}
+
+mod alarms {
+    stint_testkit::alarms_suite!(stint_mongo::testing::run_race, crate::conformance::World::new());
 }
 
 mod breakers {

@@ -4,13 +4,14 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode, PutOptions, UpdateVersion};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use stint_core::circuit::Circuit;
-use stint_core::ports::{Breakers, PortError, PortResult};
+use stint_core::ports::{AlarmId, AlarmRecord, AlarmRecords, Breakers, PortError, PortResult};
 
 use super::objects::{Objects, failed};
 
@@ -88,6 +89,32 @@ impl ObjectRecords {
 
 fn invalid(path: &Path, error: serde_json::Error) -> PortError {
     PortError::backend(format!("could not parse the record {path}"), error)
+}
+
+#[async_trait]
+impl AlarmRecords for ObjectRecords {
+    async fn load(&self, id: &AlarmId) -> PortResult<Option<(u64, AlarmRecord)>> {
+        ObjectRecords::load(self, &id.key()).await
+    }
+
+    async fn replace(&self, version: u64, record: &AlarmRecord) -> PortResult<bool> {
+        ObjectRecords::replace(self, &record.id.key(), version, record).await
+    }
+
+    async fn list(&self) -> PortResult<Vec<AlarmRecord>> {
+        let folder = Path::from(self.kind);
+        let failed = |error| failed("list", &folder, error);
+        let paths: Vec<Path> =
+            self.store.list(Some(&folder)).map_ok(|found| found.location).try_collect().await.map_err(failed)?;
+        let mut records = Vec::new();
+        for path in paths {
+            // One that was deleted meanwhile is none.
+            if let Some((stored, _)) = self.read(&path).await? {
+                records.push(serde_json::from_value(stored.record).map_err(|error| invalid(&path, error))?);
+            }
+        }
+        Ok(records)
+    }
 }
 
 #[async_trait]

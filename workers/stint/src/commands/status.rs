@@ -14,6 +14,7 @@ use crate::escape::one_line;
 use crate::fleets::fleet::{Fleet, FleetStatus};
 use crate::fleets::settings::FleetSettings;
 use crate::fleets::{parse_fleet, settings_of};
+use crate::views::alarms::{AlarmView, write_alarms};
 use crate::wiring::BackendSettings;
 
 /// The only choice is the fleets.
@@ -32,6 +33,8 @@ pub(crate) struct Arguments {
 struct Status {
     home: PathBuf,
     now: Timestamp,
+    /// The open alarms of these fleets.
+    alarms: Vec<AlarmView>,
     fleets: Vec<FleetStatus>,
 }
 
@@ -74,12 +77,21 @@ async fn read(arguments: &Arguments, context: &Context) -> anyhow::Result<(Statu
     if arguments.fleets.is_empty() && statuses.iter().any(|(_, status)| status.is_set_up) {
         statuses.retain(|(_, status)| status.is_set_up);
     }
+    let mut alarms = Vec::new();
+    if let Some(backends) = &backends {
+        for (fleet, _) in &statuses {
+            let records = fleet.alarm_records(&settings, backends)?;
+            alarms.extend(AlarmView::of_fleet(&*records, fleet.name()).await?);
+        }
+    }
     let home = std::path::absolute(&context.home).unwrap_or_else(|_| context.home.clone());
     let pages =
         statuses.iter().map(|(fleet, status)| format!("{} in {}\n\n{}", fleet.name(), home.display(), status.text));
-    let text = pages.collect::<Vec<_>>().join("\n");
+    let mut text = String::new();
+    write_alarms(&mut text, &alarms, now)?;
+    text.push_str(&pages.collect::<Vec<_>>().join("\n"));
     let fleets = statuses.into_iter().map(|(_, status)| status).collect();
-    Ok((Status { home, now, fleets }, text))
+    Ok((Status { home, now, alarms, fleets }, text))
 }
 
 /// The state of a fleet whose stores cannot be reached.

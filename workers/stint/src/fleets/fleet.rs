@@ -16,7 +16,7 @@ use futures::future::{FutureExt, LocalBoxFuture};
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
-use stint_core::ports::{Breakers, QueueSettings, Throttle};
+use stint_core::ports::{AlarmRecords, Breakers, QueueSettings, Throttle};
 use stint_core::registry::Registry;
 use stint_core::worker::{QueueTrigger, WorkerSpec};
 use stint_embedded::upkeep::FileSpec;
@@ -74,6 +74,11 @@ pub(crate) trait Fleet: Send + Sync {
     /// Returns the circuit breakers of the fleet's upstreams.
     fn breakers(&self, _: &FleetSettings, backends: &Backends) -> anyhow::Result<Arc<dyn Breakers>> {
         backends.breakers()
+    }
+
+    /// Returns the records of the fleet's alarms.
+    fn alarm_records(&self, _: &FleetSettings, backends: &Backends) -> anyhow::Result<Arc<dyn AlarmRecords>> {
+        backends.alarm_records()
     }
 
     /// Returns the builder of the fleet's workers. Nothing is opened until the first worker needs it.

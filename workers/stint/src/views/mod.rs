@@ -1,5 +1,6 @@
 //! Views that several commands share, so that each thing is always shown in the same form.
 
+pub(crate) mod alarms;
 pub(crate) mod breakers;
 pub(crate) mod queue;
 pub(crate) mod schedules;

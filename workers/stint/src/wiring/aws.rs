@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::anyhow;
 use stint_core::clock::Clock;
-use stint_core::ports::{Queue, QueueSettings, Receipt, Schedule, Wakeups};
+use stint_core::ports::{AlarmSink, Queue, QueueSettings, Receipt, Schedule, Wakeups};
 use stint_host::SqsRecord;
 
 use super::config::BackendSettings;
@@ -28,6 +28,11 @@ pub(crate) fn wakeups(aws: &Aws) -> anyhow::Result<Arc<dyn Wakeups>> {
 /// The wake-ups, and the recurring schedules that infrastructure has created.
 pub(crate) async fn schedules(aws: &Aws) -> anyhow::Result<Vec<Schedule>> {
     aws.schedules().await.map_err(|error| anyhow!(error))
+}
+
+/// A topic that receives alarms.
+pub(crate) fn alarm_topic(aws: &Aws, topic: &str) -> Arc<dyn AlarmSink> {
+    aws.alarm_topic(topic)
 }
 
 /// What proves the lease that an event source mapping took out for a message.

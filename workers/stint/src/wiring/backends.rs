@@ -6,17 +6,21 @@ use std::sync::Arc;
 use anyhow::{Context, anyhow};
 #[cfg(feature = "aws")]
 use stint_aws::ThrottleMemory;
+use stint_core::alarms::{AlarmingBreakers, LogSink, StoredAlarms};
 use stint_core::clock::Clock;
 use stint_core::ledger::LedgerSettings;
 #[cfg(feature = "aws")]
 use stint_core::ports::Receipt;
-use stint_core::ports::{Breakers, KeyPool, Queue, QueueSettings, Schedule, Throttle, Wakeups};
+use stint_core::ports::{
+    AlarmRecords, AlarmSink, Alarms, Breakers, KeyPool, Queue, QueueSettings, Schedule, Throttle, Wakeups,
+};
 use stint_core::worker::WorkerId;
 use stint_embedded::{Embedded, Folder, Mode};
 #[cfg(feature = "aws")]
 use stint_host::SqsRecord;
 use tokio::sync::OnceCell;
 
+use super::alarms;
 use super::aws::{self, Aws};
 use super::config::{
     BackendChoice, BackendNeeds, BackendSettings, OptionalPorts, QueueBackend, StoreBackend, ThrottleBackend,
@@ -50,6 +54,8 @@ pub(crate) struct Backends {
     pub(super) unqualified: Vec<WorkerId>,
     embedded: Option<Embedded>,
     aws: Option<Aws>,
+    /// Where alarms go.
+    alarm_sinks: Vec<Arc<dyn AlarmSink>>,
     mongo: Option<Mongo>,
     // One of each per process: a key pool combines its callers' writes, and a throttle caches what it has read.
     pool: OnceCell<Arc<dyn KeyPool>>,
@@ -70,9 +76,10 @@ impl Backends {
         let choice = settings.choice();
         let mut backends =
             Backends { queue_workers, unqualified, ..Backends::new(choice, ports, home, clock.clone())? };
-        if choice.has_aws() {
+        if choice.has_aws() || settings.alarm_topic().is_some() {
             backends.aws = Some(aws::connect(settings, clock.clone()).await?);
         }
+        backends.alarm_sinks = alarms::sinks(settings, backends.aws.as_ref(), &clock)?;
         if choice.has_mongo(ports) {
             backends.mongo = Some(mongo::connect(settings, clock).await?);
         }
@@ -101,6 +108,7 @@ impl Backends {
             unqualified: Vec::new(),
             embedded: embedded.transpose()?,
             aws: None,
+            alarm_sinks: vec![Arc::new(LogSink)],
             mongo: None,
             pool: OnceCell::new(),
             throttle: OnceCell::new(),
@@ -187,6 +195,29 @@ impl Backends {
             Some(mongo) => mongo::breakers(mongo),
             None => self.embedded()?.breakers(),
         })
+    }
+
+    /// Returns the alarms' records, which all processes of the installation share.
+    pub(crate) fn alarm_records(&self) -> anyhow::Result<Arc<dyn AlarmRecords>> {
+        Ok(match &self.mongo {
+            Some(mongo) => mongo::alarms(mongo),
+            None => self.embedded()?.alarms(),
+        })
+    }
+
+    /// Returns the alarms on these records, which go to the recipients that the settings name.
+    pub(crate) fn alarms(&self, records: Arc<dyn AlarmRecords>) -> Arc<dyn Alarms> {
+        Arc::new(StoredAlarms::new(records, self.alarm_sinks.clone(), self.clock.clone()))
+    }
+
+    /// Returns breakers whose outages raise alarms of `fleet`.
+    pub(crate) fn alarming(
+        &self,
+        breakers: Arc<dyn Breakers>,
+        records: Arc<dyn AlarmRecords>,
+        fleet: &str,
+    ) -> Arc<dyn Breakers> {
+        Arc::new(AlarmingBreakers::new(breakers, self.alarms(records), fleet, self.clock.clone()))
     }
 
     /// Returns the key pool.

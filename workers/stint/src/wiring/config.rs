@@ -1,6 +1,7 @@
 //! Selects the backend behind each port: one setting each, or a profile for all.
 
 use clap::{Args, ValueEnum};
+use secrecy::SecretString;
 #[cfg(feature = "aws")]
 use stint_aws::AwsSettings;
 use stint_core::worker::{WorkerId, WorkerSpec};
@@ -38,6 +39,17 @@ pub(crate) struct BackendSettings {
     /// the queues are: in `STINT_HOME`, or with SQS in the fleet's bucket.
     #[arg(long, env = "STINT_STORES", value_name = "STINT_STORES", value_enum)]
     pub(crate) stores: Option<StoreBackend>,
+
+    /// The address to which each alarm is posted as JSON, with a `text` that chat services show. A secret, because such
+    /// addresses contain a token.
+    #[arg(long, env = "ALARM_WEBHOOK_URL", value_name = "ALARM_WEBHOOK_URL", hide_env_values = true)]
+    #[arg(help_heading = "Alarms")]
+    pub(crate) alarm_webhook_url: Option<SecretString>,
+
+    /// The ARN of the SNS topic to which each alarm is published.
+    #[cfg(feature = "aws")]
+    #[arg(long, env = "ALARM_TOPIC_ARN", value_name = "ALARM_TOPIC_ARN", help_heading = "Alarms")]
+    pub(crate) alarm_topic_arn: Option<String>,
 
     #[cfg(feature = "aws")]
     #[command(flatten)]
@@ -222,6 +234,14 @@ impl BackendSettings {
     /// Returns the settings from the environment. An error names the variable.
     pub(crate) fn from_environment() -> Result<BackendSettings, SettingsError> {
         settings::from_environment()
+    }
+
+    /// Returns the topic to which alarms are published.
+    pub(crate) fn alarm_topic(&self) -> Option<&str> {
+        #[cfg(feature = "aws")]
+        return self.alarm_topic_arn.as_deref();
+        #[cfg(not(feature = "aws"))]
+        None
     }
 
     /// Returns the backend behind each port: its own setting, or else the profile's.

@@ -3,6 +3,7 @@
 //! Each cloud backend has a file for builds with it, and a file `no_….rs` for builds without it, in which its type has no
 //! values.
 
+mod alarms;
 #[cfg(feature = "aws")]
 mod aws;
 #[cfg(not(feature = "aws"))]

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use stint_core::clock::Clock;
 use stint_core::ledger::LedgerSettings;
-use stint_core::ports::{Breakers, KeyPool};
-use stint_mongo::{MongoBreakers, MongoKeyPool};
+use stint_core::ports::{AlarmRecords, Breakers, KeyPool};
+use stint_mongo::{MongoAlarms, MongoBreakers, MongoKeyPool};
 
 use super::backends::Database;
 use super::config::BackendSettings;
@@ -19,6 +19,11 @@ pub(crate) async fn connect(settings: &BackendSettings, clock: Arc<dyn Clock>) -
 /// What keeps the collections of fleets.
 pub(crate) fn database(mongo: &Mongo) -> Database<'_> {
     Database::Mongo(mongo)
+}
+
+/// The alarms' records.
+pub(crate) fn alarms(mongo: &Mongo) -> Arc<dyn AlarmRecords> {
+    Arc::new(MongoAlarms::new(mongo))
 }
 
 /// The breakers' records.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::bail;
 use stint_core::clock::Clock;
-use stint_core::ports::{Queue, QueueSettings, Schedule, Wakeups};
+use stint_core::ports::{AlarmSink, Queue, QueueSettings, Schedule, Wakeups};
 
 use super::config::BackendSettings;
 use crate::built::built_without_cloud;
@@ -25,5 +25,9 @@ pub(crate) async fn schedules(aws: &Aws) -> anyhow::Result<Vec<Schedule>> {
 }
 
 pub(crate) fn wakeups(aws: &Aws) -> anyhow::Result<Arc<dyn Wakeups>> {
+    match *aws {}
+}
+
+pub(crate) fn alarm_topic(aws: &Aws, _: &str) -> Arc<dyn AlarmSink> {
     match *aws {}
 }

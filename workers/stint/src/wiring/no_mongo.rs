@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::bail;
 use stint_core::clock::Clock;
 use stint_core::ledger::LedgerSettings;
-use stint_core::ports::{Breakers, KeyPool};
+use stint_core::ports::{AlarmRecords, Breakers, KeyPool};
 
 use super::backends::Database;
 use super::config::BackendSettings;
@@ -19,6 +19,10 @@ pub(crate) async fn connect(_: &BackendSettings, _: Arc<dyn Clock>) -> anyhow::R
 }
 
 pub(crate) fn database(mongo: &Mongo) -> Database<'_> {
+    match *mongo {}
+}
+
+pub(crate) fn alarms(mongo: &Mongo) -> Arc<dyn AlarmRecords> {
     match *mongo {}
 }
 

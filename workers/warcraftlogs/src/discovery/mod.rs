@@ -1,5 +1,6 @@
 //! Where players are found: two sources behind one interface.
 
+mod alarmed;
 mod guarded;
 mod pages;
 mod parse;
@@ -20,6 +21,7 @@ use crate::config::Settings;
 use crate::model::PlayerId;
 use crate::store::{Claim, Pass};
 
+pub use alarmed::AlarmedSource;
 pub use guarded::{BreakerGuardedPages, SITE};
 pub use pages::RankingPages;
 pub use parse::{ParsedPage, parse};

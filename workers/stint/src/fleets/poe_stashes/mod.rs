@@ -17,7 +17,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 #[cfg(feature = "aws")]
 use stint_core::ports::Throttle;
-use stint_core::ports::{Breakers, QueueSettings};
+use stint_core::ports::{AlarmRecords, Breakers, QueueSettings};
 use stint_core::worker::{QueueTrigger, WorkerSpec};
 use stint_embedded::upkeep::FileSpec;
 use stint_poe_stashes::config::Settings;
@@ -85,6 +85,10 @@ impl Fleet for PoeStashes {
     #[cfg(feature = "aws")]
     async fn throttle(&self, settings: &FleetSettings, backends: &Backends) -> anyhow::Result<Arc<dyn Throttle>> {
         stores::throttle(settings.get(), backends).await
+    }
+
+    fn alarm_records(&self, settings: &FleetSettings, backends: &Backends) -> anyhow::Result<Arc<dyn AlarmRecords>> {
+        stores::alarm_records(settings.get(), backends)
     }
 
     fn breakers(&self, settings: &FleetSettings, backends: &Backends) -> anyhow::Result<Arc<dyn Breakers>> {

@@ -11,7 +11,7 @@ use stint_aws::{ThrottleMemory, ThrottleRecord};
 use stint_core::ports::PortResult;
 #[cfg(feature = "aws")]
 use stint_core::ports::Throttle;
-use stint_core::ports::{Breakers, Queue};
+use stint_core::ports::{AlarmRecords, Breakers, Queue};
 #[cfg(feature = "aws")]
 use stint_core::worker::WorkerId;
 use stint_core::worker::{Worker, WorkerSpec};
@@ -95,6 +95,14 @@ pub(super) fn breakers(settings: &Settings, backends: &Backends) -> anyhow::Resu
     match records(settings, backends, "breakers")? {
         Some(records) if backends.is_without_files() => Ok(Arc::new(records)),
         _ => backends.breakers(),
+    }
+}
+
+/// Returns the records of the fleet's alarms, likewise.
+pub(super) fn alarm_records(settings: &Settings, backends: &Backends) -> anyhow::Result<Arc<dyn AlarmRecords>> {
+    match records(settings, backends, "alarms")? {
+        Some(records) if backends.is_without_files() => Ok(Arc::new(records)),
+        _ => backends.alarm_records(),
     }
 }
 

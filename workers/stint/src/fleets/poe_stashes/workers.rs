@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use stint_core::registry::Registry;
 use stint_core::worker::{Worker, WorkerSpec};
 use stint_http::ReqwestTransport;
+use stint_poe_stashes::FLEET;
 use stint_poe_stashes::client::Api;
 use stint_poe_stashes::config::Settings;
 use stint_poe_stashes::follower::{Follower, FollowerPorts, FollowerSettings};
@@ -15,7 +16,7 @@ use stint_poe_stashes::store::{Index, SqliteIndex};
 use stint_poe_stashes::watcher::{Watcher, WatcherSettings};
 use tokio::sync::OnceCell;
 
-use super::stores::{Stores, breakers};
+use super::stores::{Stores, alarm_records, breakers};
 use super::up::RunningPoeStashes;
 use crate::context::Context;
 use crate::fleets::fleet::{self, RunningFleet};
@@ -25,8 +26,9 @@ use crate::wiring::{Backends, ReportLog};
 fn api(settings: &Settings, backends: &Backends) -> anyhow::Result<Api> {
     let agent = settings.user_agent().map_err(|error| anyhow!(error))?;
     let transport = ReqwestTransport::new(&agent).context("POE_CONTACT")?;
-    Api::new(settings, Arc::new(transport), &breakers(settings, backends)?, backends.clock.clone())
-        .map_err(|error| anyhow!(error))
+    let (breakers, records) = (breakers(settings, backends)?, alarm_records(settings, backends)?);
+    let breakers = backends.alarming(breakers, records, FLEET);
+    Api::new(settings, Arc::new(transport), &breakers, backends.clock.clone()).map_err(|error| anyhow!(error))
 }
 
 /// Builds the workers of the fleet.

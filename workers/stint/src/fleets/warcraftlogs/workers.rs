@@ -13,6 +13,7 @@ use stint_core::ports::Queue;
 use stint_core::registry::Registry;
 use stint_core::worker::{Worker, WorkerSpec};
 use stint_http::{Breaker, Client, ReqwestTransport, Transport};
+use stint_warcraftlogs::FLEET;
 use stint_warcraftlogs::aggregator::Aggregator;
 use stint_warcraftlogs::budget::Budget;
 use stint_warcraftlogs::client::{Api, UPSTREAM};
@@ -20,8 +21,8 @@ use stint_warcraftlogs::config::Settings;
 use stint_warcraftlogs::db_generator::DbGenerator;
 use stint_warcraftlogs::discover::{Discover, DiscoverSettings};
 use stint_warcraftlogs::discovery::{
-    ApiServerIds, BreakerGuardedPages, DiscoverySource, PlayerSource, RankingPages, Reports, SITE, ServerIds,
-    WithoutServerIds,
+    AlarmedSource, ApiServerIds, BreakerGuardedPages, DiscoverySource, PlayerSource, RankingPages, Reports, SITE,
+    ServerIds, WithoutServerIds,
 };
 use stint_warcraftlogs::frozen::FrozenRaids;
 use stint_warcraftlogs::message::REFRESH_QUEUE;
@@ -121,7 +122,9 @@ impl<'a> Workers<'a> {
 
     /// Returns the breaker of an upstream.
     fn breaker(&self, upstream: &str, settings: CircuitSettings) -> anyhow::Result<Breaker> {
-        Ok(Breaker::new(upstream, self.backends.breakers()?, self.backends.clock.clone(), settings))
+        let (breakers, records) = (self.backends.breakers()?, self.backends.alarm_records()?);
+        let breakers = self.backends.alarming(breakers, records, FLEET);
+        Ok(Breaker::new(upstream, breakers, self.backends.clock.clone(), settings))
     }
 
     async fn transport(&self) -> anyhow::Result<Arc<dyn Transport>> {
@@ -140,7 +143,9 @@ impl<'a> Workers<'a> {
             pages_per_chunk: settings.pages_per_thread,
             pause: Duration::from_secs(u64::from(settings.wcl_ban_rest_minutes) * 60),
         };
-        let (source, next_worker) = (self.source().await?, self.next_worker().await?);
+        let alarms = self.backends.alarms(self.backends.alarm_records()?);
+        let source = Arc::new(AlarmedSource::new(self.source().await?, alarms));
+        let next_worker = self.next_worker().await?;
         Ok(Discover::new(collections.rules, collections.discovers, source, next_worker, discover))
     }
 
