@@ -7,13 +7,15 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
-use aws_config::{BehaviorVersion, Region};
+use aws_config::Region;
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use stint_core::clock::Clock;
 
-use crate::config::dynamodb_of_tests;
+use crate::account::timeouts;
+use crate::config::{dynamodb_of_tests, of_environment};
 use crate::dynamodb::Dynamo;
 use crate::with_client;
 
@@ -40,7 +42,7 @@ pub async fn dynamo(clock: Arc<dyn Clock>) -> Dynamo {
 /// Returns the tables of the server at `url`, with test credentials.
 pub async fn dynamo_at(url: &str, clock: Arc<dyn Clock>) -> Dynamo {
     let credentials = Credentials::new("test", "test", None, None, "tests");
-    let config = with_client(aws_config::defaults(BehaviorVersion::v2026_01_12()))
+    let config = with_client(of_environment(timeouts(Duration::ZERO)))
         .region(Region::from_static("eu-west-1"))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .retry_config(RetryConfig::standard())

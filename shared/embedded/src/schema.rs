@@ -16,8 +16,8 @@ pub(crate) const KEYS_ROWS: &[RowRule] = &[
     RowRule::SingleRow { table: "ledger", make: "INSERT INTO ledger (id, revision) VALUES (1, 0)" },
 ];
 
-/// `queues.db`: queues, parked messages, wake-ups, throttles, breakers, alarms, running hosts and listeners, and leases. Times are milliseconds since
-/// the epoch.
+/// `queues.db`: queues, parked messages, wake-ups, throttles, breakers, alarms, running hosts and listeners, and leases.
+/// Times are milliseconds since the epoch.
 pub(crate) const QUEUES: &[&str] = &[
     "
     CREATE TABLE queues (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;

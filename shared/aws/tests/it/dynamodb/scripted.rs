@@ -1,4 +1,4 @@
-//! Answers that DynamoDBLocal does not give: throttling, conflicts in a row, unprocessed writes, faults of the service.
+//! Responses that DynamoDBLocal does not give: throttling, conflicts in a row, unprocessed writes, faults of the service.
 
 use std::sync::Arc;
 use std::time::Duration;
