@@ -47,10 +47,4 @@ impl Registry {
     pub fn find(&self, id: &WorkerId) -> Option<&Arc<dyn AnyWorker>> {
         self.workers.iter().find(|worker| worker.spec().id() == *id)
     }
-
-    /// Returns the router of all workers' routes, in which a worker's position is the one in [`Registry::workers`]. Fails if
-    /// two routes match the same requests; the error names both.
-    pub fn router(&self) -> Result<Router, RouteError> {
-        Router::new(self.workers.iter().map(|worker| worker.spec()))
-    }
 }

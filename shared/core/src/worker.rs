@@ -235,6 +235,9 @@ pub enum WorkerError {
     /// The event is malformed, or is of a kind that the worker does not handle.
     #[error("{0}")]
     Event(String),
+    /// It took longer than this.
+    #[error("timed out after {:.0} s", .0.as_secs_f64())]
+    TimedOut(Duration),
     /// Any other failure. The text includes its causes.
     #[error("{0}")]
     Failed(String),

@@ -15,15 +15,17 @@ use crate::folder::Folder;
 use crate::parked_move::{any_parked, move_parked};
 use crate::upkeep::FileSpec;
 use crate::{
-    SqliteAlarms, SqliteBreakers, SqliteHosts, SqliteKeyPool, SqliteLeases, SqliteListeners, SqliteQueue,
+    SqliteAlarms, SqliteBreakers, SqliteHosts, SqliteKeyPool, SqliteLeases, SqliteListeners, SqliteQueue, SqliteRateLimits,
     SqliteThrottle, SqliteWakeups, schema,
 };
 
 pub(crate) const QUEUES_FILE: &str = "queues.db";
 pub(crate) const KEYS_FILE: &str = "keys.db";
+pub(crate) const LIMITS_FILE: &str = "limits.db";
 
 /// The default adapters in one folder: `queues.db` with queues, parked messages, wake-ups, throttles, breakers and
-/// running hosts, and `keys.db` with the ledger, which is created by the first fleet that spends points. Fleets put their
+/// running hosts; `keys.db` with the ledger, which is created by the first fleet that spends points; and `limits.db` with
+/// rate limits, which is created by the first fleet that limits a route. Fleets put their
 /// own files beside them. Clones share the same files.
 ///
 /// Several processes may open the same folder: each file is shared, transaction by transaction. A lock excludes them
@@ -34,14 +36,17 @@ pub struct Embedded {
     queues: Database,
     /// Opened with the first key pool, so that a folder of fleets without a budget has no such file.
     keys: Arc<Mutex<Option<Database>>>,
+    /// Opened with the first rate limit.
+    limits: Arc<Mutex<Option<Database>>>,
     clock: Arc<dyn Clock>,
 }
 
 impl Embedded {
     /// The files that these adapters use, for every fleet.
-    pub const FILES: [FileSpec; 2] = [
+    pub const FILES: [FileSpec; 3] = [
         FileSpec { name: KEYS_FILE, migrations: schema::KEYS, rows: schema::KEYS_ROWS },
         FileSpec { name: QUEUES_FILE, migrations: schema::QUEUES, rows: schema::QUEUES_ROWS },
+        FileSpec { name: LIMITS_FILE, migrations: schema::LIMITS, rows: &[] },
     ];
 
     /// Returns whether `home` was ever opened, for callers that only want to look and to create nothing.
@@ -61,7 +66,7 @@ impl Embedded {
 
     fn within(folder: Folder, clock: Arc<dyn Clock>) -> PortResult<Embedded> {
         let queues = folder.database(QUEUES_FILE, schema::QUEUES)?;
-        Ok(Embedded { folder, queues, keys: Arc::default(), clock })
+        Ok(Embedded { folder, queues, keys: Arc::default(), limits: Arc::default(), clock })
     }
 
     /// Returns the folder, for a fleet's own files.
@@ -118,6 +123,16 @@ impl Embedded {
     /// Returns the leases.
     pub fn leases(&self) -> Arc<SqliteLeases> {
         Arc::new(SqliteLeases::new(&self.queues, self.clock.clone()))
+    }
+
+    /// Returns the rate limits. The first call opens their file, which is created if necessary.
+    pub fn rate_limits(&self) -> PortResult<Arc<SqliteRateLimits>> {
+        let mut opened = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
+        let limits = match &*opened {
+            Some(limits) => limits.clone(),
+            None => opened.insert(self.folder.database(LIMITS_FILE, schema::LIMITS)?).clone(),
+        };
+        Ok(Arc::new(SqliteRateLimits::new(&limits, self.clock.clone())))
     }
 
     /// Returns the key pool. The first call opens the file of the ledger, which is created if necessary. A host makes that

@@ -169,6 +169,18 @@ pub(crate) const QUEUES: &[&str] = &[
 ",
 ];
 
+/// `limits.db`: rate limits. Times are milliseconds since the epoch; a token has as many parts as `period` has milliseconds.
+pub(crate) const LIMITS: &[&str] = &["
+    CREATE TABLE buckets (
+        name TEXT PRIMARY KEY,
+        parts INTEGER NOT NULL,
+        period INTEGER NOT NULL,
+        at INTEGER NOT NULL,
+        full_at INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX buckets_by_end ON buckets (full_at);
+"];
+
 /// `keys.db`: the ledger.
 pub(crate) const KEYS: &[&str] = &["
     -- Raised by every commit that changes the ledger, so that whoever keeps it in memory sees that his copy is old.

@@ -1,8 +1,12 @@
 //! The host's settings.
 
+use std::net::SocketAddr;
+
 use clap::{Args, ValueEnum, ValueHint};
 use secrecy::SecretString;
 use stint_core::telemetry::NAMESPACE;
+
+use crate::http::ServerLimits;
 
 /// How much is logged, and in which form.
 #[derive(Args, Clone, Debug)]
@@ -24,6 +28,49 @@ pub enum LogFormat {
     Text,
     /// One JSON object per line, for programs.
     Json,
+}
+
+/// Where the routes of fleets are served.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "HTTP")]
+pub struct HttpSettings {
+    /// The address and port on which `up` serves the routes of its fleets, if they have any. Other machines reach
+    /// `0.0.0.0:8321`; put a proxy with TLS in front of it.
+    #[arg(long, env = "STINT_LISTEN", default_value = "127.0.0.1:8321", hide_short_help = true)]
+    pub listen: SocketAddr,
+
+    /// The most open connections. Each takes one of the files that the process may have open. When there are so many, a
+    /// new one closes the one that has waited longest for a request.
+    #[arg(
+        long,
+        env = "STINT_HTTP_CONNECTIONS",
+        default_value_t = 512,
+        value_parser = clap::value_parser!(u32).range(1..),
+        hide_short_help = true
+    )]
+    pub http_connections: u32,
+
+    /// The header in which a proxy in front of `up` passes on the address of the caller, such as `X-Forwarded-For`. The last
+    /// address in it counts. Without this setting, rate limits by address count the address of the connection. Set it
+    /// only if callers cannot reach the port without the proxy, or they choose their address themselves.
+    #[arg(long, env = "STINT_HTTP_ADDRESS_HEADER", hide_short_help = true)]
+    pub http_address_header: Option<String>,
+}
+
+impl HttpSettings {
+    /// Returns the default settings with another address.
+    pub fn at(listen: SocketAddr) -> HttpSettings {
+        HttpSettings { listen, http_connections: 512, http_address_header: None }
+    }
+
+    /// Returns the limits of the server.
+    pub fn limits(&self) -> ServerLimits {
+        ServerLimits {
+            connections: usize::try_from(self.http_connections).unwrap_or(usize::MAX),
+            address_header: self.http_address_header.as_ref().map(|name| name.to_ascii_lowercase()),
+            ..ServerLimits::default()
+        }
+    }
 }
 
 /// Where metrics and traces go. The names that begin with `OTEL_` are OpenTelemetry's own.

@@ -41,7 +41,7 @@ pub(crate) async fn invoke_until(
     let run = Box::pin(worker.invoke(event, &invocation).instrument(watch.span()));
     let outcome = match select(run, clock.sleep_until(deadline)).await {
         Either::Left((outcome, _)) => outcome,
-        Either::Right(_) => Err(WorkerError::Failed(format!("timed out after {:.0} s", given.as_secs_f64()))),
+        Either::Right(_) => Err(WorkerError::TimedOut(given)),
     };
     watch.end(&outcome);
     outcome

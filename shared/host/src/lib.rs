@@ -6,6 +6,7 @@
 pub mod config;
 mod counters;
 mod dispose;
+pub mod http;
 mod intake;
 mod invoke;
 #[cfg(feature = "lambda")]

@@ -12,9 +12,11 @@
 
 mod environment;
 mod function;
+mod gateway;
 mod poller;
 mod server;
 
 pub use environment::{Launch, Started};
 pub use function::{InvokeError, ProcessFunction};
+pub use gateway::{Front, GatewayFunction, serve_gateway};
 pub use poller::{EventSourceMapping, PollStats, QueueSource, Source, record};

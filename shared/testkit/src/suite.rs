@@ -71,6 +71,16 @@ mod tests {
         check("blobs", &[include_str!("blobs.rs")]);
         check("breakers", &[include_str!("breakers.rs")]);
         check("leases", &[include_str!("leases.rs")]);
+        check("rate_limits", &[include_str!("rate_limits.rs")]);
+        check(
+            "http",
+            &[
+                include_str!("http/mod.rs"),
+                include_str!("http/serving.rs"),
+                include_str!("http/policies.rs"),
+                include_str!("http/failing.rs"),
+            ],
+        );
         check(
             "key_pool",
             &[

@@ -7,9 +7,10 @@ use async_trait::async_trait;
 use stint_core::clock::ManualClock;
 use stint_core::ledger::LedgerSettings;
 use stint_core::ports::{
-    AlarmRecords, Breakers, KeyPool, Leases, PortResult, Queue, QueueSettings, Throttle, WakeupSource, Wakeups,
+    AlarmRecords, Breakers, KeyPool, Leases, PortResult, Queue, QueueSettings, RateLimits, Throttle, WakeupSource, Wakeups,
 };
 use stint_embedded::{Embedded, Mode};
+use stint_testkit::rate_limits::RateLimitWorld;
 use stint_testkit::{AlarmWorld, BreakerWorld, KeyPoolWorld, LeaseWorld, QueueWorld, ThrottleWorld, Time, WakeupWorld};
 use tempfile::TempDir;
 
@@ -65,6 +66,17 @@ impl WakeupWorld for EmbeddedWorld {
 
     async fn source(&self) -> PortResult<Option<Arc<dyn WakeupSource>>> {
         Ok(Some(self.way().wakeups()))
+    }
+
+    fn time(&self) -> &dyn Time {
+        &self.clock
+    }
+}
+
+#[async_trait]
+impl RateLimitWorld for EmbeddedWorld {
+    async fn rate_limits(&self) -> PortResult<Arc<dyn RateLimits>> {
+        Ok(self.way().rate_limits()?)
     }
 
     fn time(&self) -> &dyn Time {
@@ -140,6 +152,9 @@ macro_rules! suites {
             }
             mod leases {
                 stint_testkit::leases_suite!(futures::executor::block_on, async { $world });
+            }
+            mod rate_limits {
+                stint_testkit::rate_limits_suite!(futures::executor::block_on, async { $world });
             }
             mod key_pool {
                 stint_testkit::key_pool_suite!(futures::executor::block_on, async { $world });

@@ -6,6 +6,8 @@ use serde_json::Value;
 use stint_core::clock::from_millis;
 use stint_core::worker::WorkerError;
 
+use super::request::HttpEvent;
+
 /// A message in the event of an event source mapping.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html>
 #[derive(Clone, Debug, Deserialize)]
@@ -46,6 +48,8 @@ pub(super) enum Payload {
     Batch(Vec<SqsRecord>),
     /// A schedule or a wake-up: when it was due and, if the event contains them, its name and the worker it is for.
     Tick { due: Timestamp, wakeup: Option<String>, worker: Option<String> },
+    /// A request of API Gateway or of a function URL.
+    Request(Box<HttpEvent>),
     /// A person, or any other source.
     Manual(Value),
 }
@@ -78,6 +82,9 @@ impl Payload {
         if event.get("Records").is_some() {
             let Batch { records } = typed(event)?;
             return Ok(Payload::Batch(records));
+        }
+        if HttpEvent::is(&event) {
+            return typed(event).map(Payload::Request);
         }
         if event.get("wakeup").is_some() {
             let Wakeup { wakeup, worker, due } = typed(event)?;

@@ -9,6 +9,8 @@
 //! * *The mapping also deletes a message that we have rejected:* the message is gone already, which SQS treats as
 //!   deleted.
 //!
+//! What may happen between any two lines of a request is in [`crate::http`].
+//!
 //! The response to a batch is partial: messages in `batchItemFailures` come back, and the mapping deletes all others. A
 //! message that waits comes back when it is due, because releasing it has changed its visibility. A message that can
 //! never succeed is among the dead letters already, with its reason, and uses up no further receive. An invocation that
@@ -17,6 +19,8 @@
 
 mod batch;
 mod event;
+mod request;
+mod routes;
 mod serve;
 #[cfg(test)]
 mod tests;
@@ -27,17 +31,21 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use stint_core::clock::{Clock, after, before};
-use stint_core::ports::{Delivery, Queue, Receipt, Throttle};
+use stint_core::http::RouteError;
+use stint_core::ports::{Delivery, Queue, RateLimits, Receipt, Throttle};
 use stint_core::worker::{AnyWorker, Event, StopSignal, WorkerError, WorkerId};
 
 pub use event::SqsRecord;
 pub use serve::serve;
 
 use crate::counters::Counters;
+use crate::http::{HttpApp, HttpPorts};
 use crate::invoke::invoke_until;
 use crate::schedules::is_active;
 use crate::store_gate::StoreGate;
 use event::Payload;
+use request::HttpEvent;
+use routes::FunctionRoutes;
 
 /// The time that is kept back from the worker, for releasing messages and for the response.
 pub const MARGIN: Duration = Duration::from_secs(2);
@@ -59,6 +67,7 @@ pub struct LambdaHost {
     counters: Counters,
     stop: StopSignal,
     gate: StoreGate,
+    routes: Option<FunctionRoutes>,
 }
 
 impl LambdaHost {
@@ -72,7 +81,15 @@ impl LambdaHost {
         stop: StopSignal,
     ) -> LambdaHost {
         let gate = StoreGate::new(worker.spec().id(), worker.spec().timeout, clock.clone());
-        LambdaHost { worker, feed, throttle, clock, counters: Counters::default(), stop, gate }
+        LambdaHost { worker, feed, throttle, clock, counters: Counters::default(), stop, gate, routes: None }
+    }
+
+    /// Returns the host with the routes of its worker, which API Gateway or a function URL calls. Their rate limits are
+    /// counted in `rate_limits`. Fails if the routes are invalid, or if one has a rate limit and `rate_limits` is `None`.
+    pub fn serving_routes(self, rate_limits: Option<Arc<dyn RateLimits>>) -> Result<LambdaHost, RouteError> {
+        let ports = HttpPorts { throttle: self.throttle.clone(), rate_limits, clock: self.clock.clone() };
+        let app = HttpApp::new(std::slice::from_ref(&self.worker), ports, self.stop.clone())?;
+        Ok(LambdaHost { routes: Some(FunctionRoutes::new(app)), ..self })
     }
 
     /// Runs one invocation. Lambda kills the function at `deadline`, so the worker is stopped before that. Returns the
@@ -91,6 +108,7 @@ impl LambdaHost {
                 return Ok(json!({ "active": false }));
             }
             Payload::Tick { due, wakeup, .. } => Event::Tick { due, wakeup },
+            Payload::Request(request) => return self.handle_request(*request, deadline).await,
             Payload::Manual(argument) => Event::Manual(argument),
         };
         if matches!(event, Event::Tick { .. }) && self.throttle.read(&id).await?.paused {
@@ -108,6 +126,13 @@ impl LambdaHost {
         // `infra/modules/schedule` names the schedule of a worker like the worker; a rule of EventBridge has no name.
         let is_scheduled = wakeup.is_none_or(|name| name == spec.name);
         !is_scheduled || is_active(spec.schedule(), due, self.clock.now())
+    }
+
+    async fn handle_request(&self, request: HttpEvent, deadline: Timestamp) -> Result<Value, WorkerError> {
+        let id = self.worker.spec().id();
+        let no_routes = || WorkerError::Event(format!("received a request, but {id} serves no routes"));
+        let routes = self.routes.as_ref().ok_or_else(no_routes)?;
+        Ok(routes.respond(request, deadline, &*self.clock).await)
     }
 
     async fn handle_batch(&self, records: Vec<SqsRecord>, deadline: Timestamp) -> Result<Value, WorkerError> {

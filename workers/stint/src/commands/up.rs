@@ -3,6 +3,7 @@
 use anyhow::ensure;
 use stint_core::worker::StopSignal;
 use stint_host::Totals;
+use stint_host::config::HttpSettings;
 
 use super::upkeep::check_after_unclean_stop;
 use crate::context::Context;
@@ -30,6 +31,9 @@ pub(crate) struct Arguments {
 
     #[command(flatten)]
     backends: BackendSettings,
+
+    #[command(flatten)]
+    http: HttpSettings,
 }
 
 /// Runs until Ctrl-C or SIGTERM, then drains.
@@ -42,11 +46,12 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> anyhow::Resu
     let backends = context.backends(&arguments.backends, needs).await?;
     let opened = fleets.into_iter().map(|fleet| OpenFleet::new(fleet, settings, &backends)).collect();
     let installation = Installation::build(opened, settings, &backends, StopSignal::default()).await?;
+    let listening = installation.listen(&arguments.http).await?;
     let options = WatchOptions {
         until_drained: arguments.until_drained,
         interval: PollInterval::for_queues(arguments.backends.choice().queues),
     };
-    let summary = run_local(&installation, options, context).await?;
+    let summary = run_local(&installation, listening, options, context).await?;
     context.output.result(&summary, |summary| {
         let Totals { invocations, succeeded, .. } = summary.totals;
         format!("stopped after {invocations} invocations and {succeeded} messages done\n")

@@ -7,10 +7,13 @@ use anyhow::{anyhow, bail, ensure};
 use stint_core::ports::{Queue, Wakeups};
 use stint_core::registry::Registry;
 use stint_core::worker::{AnyWorker, StopSignal, WorkerSpec};
+use stint_host::config::HttpSettings;
+use stint_host::http::{HttpApp, HttpPorts};
 use stint_host::{Changed, LocalHost, Ports};
 #[cfg(feature = "aws")]
 use stint_host::{Feed, LambdaHost};
 
+use super::http::Listening;
 use crate::fleets::fleet::{Fleet, WorkerBuilder};
 use crate::fleets::settings::FleetSettings;
 use crate::wiring::{Backends, Hosts, ReportLog};
@@ -37,6 +40,7 @@ pub(crate) struct Installation<'a> {
     /// Stops the host.
     pub(crate) stop: StopSignal,
     pub(crate) open_fleets: Vec<OpenFleet<'a>>,
+    registry: Registry,
     backends: &'a Backends,
 }
 
@@ -66,9 +70,24 @@ impl<'a> Installation<'a> {
             }
         }
         let report_log = ReportLog::new(backends.clock.clone());
-        let host = LocalHost::new(registry, ports(queues, backends).await?, stop.clone());
+        let host = LocalHost::new(registry.clone(), ports(queues, backends).await?, stop.clone());
         let host = Arc::new(host.observed_by(report_log.observer()));
-        Ok(Installation { host, report_log, stop, open_fleets: opened, backends })
+        Ok(Installation { host, report_log, stop, open_fleets: opened, registry, backends })
+    }
+
+    /// Listens for requests to the workers, if one of them has routes.
+    pub(crate) async fn listen(&self, settings: &HttpSettings) -> anyhow::Result<Option<Listening>> {
+        let specs = || self.registry.workers().iter().map(|worker| worker.spec());
+        if specs().all(|spec| spec.routes().is_empty()) {
+            return Ok(None);
+        }
+        let is_limited = specs().flat_map(|spec| spec.routes()).any(|route| !route.limits.is_empty());
+        let rate_limits = if is_limited { Some(self.backends.rate_limits()?) } else { None };
+        let clock = self.backends.clock.clone();
+        let ports = HttpPorts { throttle: self.backends.throttle(None).await?, rate_limits, clock: clock.clone() };
+        let app = HttpApp::new(self.registry.workers(), ports, self.stop.clone())?;
+        let app = app.described_as("Stint", env!("CARGO_PKG_VERSION"));
+        Listening::new(app, settings, clock, self.stop.clone()).await.map(Some)
     }
 
     /// Returns the fleets.
@@ -117,7 +136,12 @@ pub(crate) async fn build_function(
         anyhow::Ok(Feed { queue, receipt: backends.receipt() })
     });
     let throttle = fleet.throttle(settings, backends).await?;
-    Ok(LambdaHost::new(worker, feed.transpose()?, throttle, backends.clock.clone(), stop))
+    let host = LambdaHost::new(worker, feed.transpose()?, throttle, backends.clock.clone(), stop);
+    if spec.routes().is_empty() {
+        return Ok(host);
+    }
+    let is_limited = spec.routes().iter().any(|route| !route.limits.is_empty());
+    Ok(host.serving_routes(if is_limited { Some(backends.rate_limits()?) } else { None })?)
 }
 
 async fn ports(queues: BTreeMap<String, Arc<dyn Queue>>, backends: &Backends) -> anyhow::Result<Ports> {

@@ -6,6 +6,7 @@ use serde::Serialize;
 use stint_host::Totals;
 use tokio::task::{JoinError, JoinSet};
 
+use super::http::Listening;
 use super::installation::Installation;
 use super::stopping::{STOPPING_MESSAGE, drain, wait_for_signal};
 use super::watch::{WatchOptions, watch};
@@ -23,24 +24,30 @@ pub(crate) struct Summary {
     pub(crate) totals: Totals,
 }
 
-/// Runs an installation until it is done or told to stop, and drains it. Called once per process. Meanwhile other
+/// Runs an installation until it is done or told to stop, and drains it; `listening` serves its routes. Called once per process. Meanwhile other
 /// commands see that this process runs the fleets.
 pub(crate) async fn run_local(
     installation: &Installation<'_>,
+    listening: Option<Listening>,
     options: WatchOptions,
     context: &Context,
 ) -> anyhow::Result<Summary> {
     let fleets = installation.fleets().map(|fleet| fleet.name().to_owned()).collect();
-    installation.hosts()?.record_while(fleets, run_fleets(installation, options, context)).await
+    installation.hosts()?.record_while(fleets, run_fleets(installation, listening, options, context)).await
 }
 
 async fn run_fleets(
     installation: &Installation<'_>,
+    listening: Option<Listening>,
     options: WatchOptions,
     context: &Context,
 ) -> anyhow::Result<Summary> {
     let mut running = start_fleets(installation, context).await?;
     let mut loops: JoinSet<()> = installation.host.loops().into_iter().collect();
+    if let Some(listening) = listening {
+        context.output.line(&format!("serving on http://{}", listening.address));
+        loops.spawn(listening.serve());
+    }
     let ended = wait_for_end(watch(&mut running, context, options), &mut loops, context).await;
     installation.stop.set();
     let drained = drain_loops(&mut loops, context).await;

@@ -1,10 +1,12 @@
 //! Runs fleets under a host: all workers on this machine, one worker by hand, or one worker as a function.
 
+mod http;
 mod installation;
 mod local;
 mod stopping;
 mod watch;
 
+pub(crate) use http::Listening;
 #[cfg(feature = "aws")]
 pub(crate) use installation::build_function;
 pub(crate) use installation::{Installation, OpenFleet, build_worker};

@@ -12,7 +12,7 @@ use stint_core::ledger::LedgerSettings;
 #[cfg(feature = "aws")]
 use stint_core::ports::Receipt;
 use stint_core::ports::{
-    AlarmRecords, AlarmSink, Alarms, Breakers, KeyPool, Queue, QueueSettings, Schedule, Throttle, Wakeups,
+    AlarmRecords, AlarmSink, Alarms, Breakers, KeyPool, Queue, QueueSettings, RateLimits, Schedule, Throttle, Wakeups,
 };
 use stint_core::worker::WorkerId;
 use stint_embedded::{Embedded, Folder, Mode};
@@ -187,6 +187,11 @@ impl Backends {
     /// Returns whether nothing is stored in `STINT_HOME`.
     pub(crate) fn is_without_files(&self) -> bool {
         self.embedded.is_none()
+    }
+
+    /// Returns the rate limits of routes, which all processes of the installation share.
+    pub(crate) fn rate_limits(&self) -> anyhow::Result<Arc<dyn RateLimits>> {
+        Ok(self.embedded()?.rate_limits()?)
     }
 
     /// Returns the breakers, whose records all processes of the installation share.

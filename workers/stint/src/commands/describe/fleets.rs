@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use serde::Serialize;
+use serde_json::Value;
 use stint_core::http::{Access, Cache, Cors, Route, RouteLimit};
 use stint_core::schedule::{ActiveHours, Every};
 use stint_core::worker::{Trigger, WorkerSpec};
@@ -73,6 +74,12 @@ pub(super) struct QueueDescription {
 /// Returns the fleets that work today.
 pub(super) fn fleets() -> Vec<FleetDescription> {
     FLEETS.iter().map(|row| fleet(row.name(), row.workers())).collect()
+}
+
+/// Describes the routes of all fleets.
+pub(super) fn openapi() -> Value {
+    let workers = FLEETS.iter().flat_map(|fleet| fleet.workers().iter().copied());
+    stint_core::http::openapi("Stint", env!("CARGO_PKG_VERSION"), workers)
 }
 
 fn fleet(fleet: &'static str, workers: &[WorkerSpec]) -> FleetDescription {
@@ -214,5 +221,12 @@ mod tests {
     fn a_new_fleet_is_described() {
         let fleet = fleets().pop().unwrap();
         assert_eq!((fleet.fleet, fleet.workers[0].name), ("sample", "sampler"));
+    }
+
+    #[test]
+    fn the_routes_of_all_fleets_are_distinct_and_described() {
+        let specs = FLEETS.iter().flat_map(|fleet| fleet.workers().iter().copied());
+        assert_eq!(stint_core::http::Router::new(specs).err(), None);
+        insta::assert_json_snapshot!(openapi());
     }
 }

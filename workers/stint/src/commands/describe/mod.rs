@@ -24,6 +24,10 @@ pub(crate) struct Arguments {
     /// Print the settings alone: as the page of the documentation, or as a file of environment variables.
     #[arg(long, value_enum, value_name = "FORM")]
     settings: Option<Form>,
+
+    /// Print the routes of all fleets as an OpenAPI document, as `up` serves it at /openapi.json.
+    #[arg(long, conflicts_with = "settings")]
+    openapi: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -49,6 +53,9 @@ struct Document {
 
 /// Prints the description.
 pub(crate) fn run(arguments: &Arguments, context: &Context) -> anyhow::Result<()> {
+    if arguments.openapi {
+        return context.output.result(&fleets::openapi(), |document| format!("{document:#}\n"));
+    }
     let document = match arguments.settings {
         Some(Form::Markdown) => document::markdown(&sections()),
         Some(Form::Env) => document::env(&sections()),

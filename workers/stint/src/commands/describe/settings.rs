@@ -3,7 +3,7 @@
 use clap::builder::StyledStr;
 use clap::{Arg, Args, Command, ValueHint};
 use serde::Serialize;
-use stint_host::config::{LogSettings, TelemetrySettings};
+use stint_host::config::{HttpSettings, LogSettings, TelemetrySettings};
 
 #[cfg(feature = "aws")]
 use crate::commands::lambda::LambdaSettings;
@@ -51,6 +51,7 @@ pub(super) fn sections() -> Vec<Section> {
         BackendSettings::augment_args(Command::new("stint")),
         #[cfg(feature = "aws")]
         LambdaSettings::augment_args(Command::new("stint")),
+        HttpSettings::augment_args(Command::new("stint")),
         LogSettings::augment_args(Command::new("stint")),
         TelemetrySettings::augment_args(Command::new("stint")),
     ];

@@ -1,5 +1,6 @@
 //! The smallest possible fleet, which only exists in tests. `docs/adding-a-worker.md` and `docs/adding-a-fleet.md` quote it.
 
+mod api;
 mod config;
 mod sampler;
 mod store;
@@ -20,12 +21,13 @@ use super::fleet::{Fleet, FleetStatus, RunningFleet, WorkerBuilder};
 use super::settings::{FleetSettings, SettingsParser};
 use crate::context::Context;
 use crate::wiring::{BackendNeeds, Backends, OptionalPorts, ReportLog};
+use api::Api;
 use config::Settings;
 use sampler::Sampler;
 use store::MemorySamples;
 
 /// The workers, in the order in which data flows through them.
-const WORKERS: [WorkerSpec; 1] = [Sampler::SPEC];
+const WORKERS: [WorkerSpec; 2] = [Sampler::SPEC, Api::SPEC];
 
 /// The fleet.
 pub(super) struct Sample;
@@ -107,6 +109,7 @@ impl WorkerBuilder for Workers {
     async fn build_into(&self, registry: Registry, spec: &WorkerSpec) -> anyhow::Result<Registry> {
         match spec.name {
             name if name == Sampler::SPEC.name => Ok(registry.with(Sampler::new(self.samples.clone()))),
+            name if name == Api::SPEC.name => Ok(registry.with(Api::new(self.samples.clone()))),
             name => bail!("there is no worker {name} in this fleet"),
         }
     }

@@ -19,6 +19,9 @@ use stint_core::worker::{Event, Invocation, Outcome, Trigger, Worker, WorkerErro
 pub(super) trait Samples: Send + Sync {
     /// Stores the sample of the time `at`; storing it again changes nothing. Returns how many samples are stored.
     async fn add(&self, at: Timestamp) -> PortResult<u64>;
+
+    /// Returns how many samples are stored.
+    async fn count(&self) -> PortResult<u64>;
 }
 
 /// Stores samples.

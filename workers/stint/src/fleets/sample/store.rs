@@ -22,4 +22,8 @@ impl Samples for MemorySamples {
         times.insert(at);
         Ok(times.len() as u64)
     }
+
+    async fn count(&self) -> PortResult<u64> {
+        Ok(self.times.lock().unwrap_or_else(PoisonError::into_inner).len() as u64)
+    }
 }

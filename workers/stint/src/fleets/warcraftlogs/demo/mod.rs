@@ -76,7 +76,7 @@ impl FleetCommand for Arguments {
         environment.add_rules(&*demo_fleet.stores.rules, self.players).await?;
         let begun = environment.context.clock.now();
         let options = WatchOptions { until_drained: true, interval: PollInterval::for_demo() };
-        let ran = run_local(&installation, options, &environment.context).await?;
+        let ran = run_local(&installation, None, options, &environment.context).await?;
         if ran.interrupted {
             bail!("interrupted; what was fetched so far is in {}", environment.out.display());
         }
