@@ -39,7 +39,22 @@ evaluate() {
     python3 "$here/names_test.py"
     python3 "$here/names.py" ap-northeast-1="$copy/first.json" ap-southeast-1="$copy/second.json" \
         ap-northeast-1="$copy/third.json"
+    evaluate_container "$1" "$2"
     test_variables
+    rm -rf "$copy"
+}
+
+# evaluate_container TYPES WHEELS: applies the module of container tasks alone, which no fleet calls yet.
+evaluate_container() {
+    local copy
+    copy=$(mktemp -d)
+    PYTHONPATH="$2" python3 "$here/stand_in.py" "$1" infra/modules/container "$copy"
+    quietly "$copy" init -input=false
+    quietly "$copy" apply -auto-approve -input=false -var name=ear -var image=stint:latest \
+        -var repository_arn=arn:aws:ecr:eu-west-1:123456789012:repository/stint -var 'command=["up","sample"]' \
+        -var cluster_arn=arn:aws:ecs:eu-west-1:123456789012:cluster/stint -var 'secrets=["TOKEN"]' \
+        -var 'network={subnet_ids=["a"],security_group_ids=["b"]}' \
+        -var 'fleet={name="sample",stem="stint-sample",secret_path="/stint/sample",region="eu-west-1",account="123456789012",partition="aws",log_retention_days=30,environment={STINT_PROFILE="aws"}}'
     rm -rf "$copy"
 }
 

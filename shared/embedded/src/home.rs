@@ -15,8 +15,8 @@ use crate::folder::Folder;
 use crate::parked_move::{any_parked, move_parked};
 use crate::upkeep::FileSpec;
 use crate::{
-    SqliteAlarms, SqliteBreakers, SqliteHosts, SqliteKeyPool, SqliteLeases, SqliteListeners, SqliteQueue, SqliteRateLimits,
-    SqliteThrottle, SqliteWakeups, schema,
+    SqliteAlarms, SqliteBreakers, SqliteHosts, SqliteKeyPool, SqliteLeases, SqliteListeners, SqliteQueue,
+    SqliteRateLimits, SqliteThrottle, SqliteWakeups, schema,
 };
 
 pub(crate) const QUEUES_FILE: &str = "queues.db";

@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use stint_core::clock::ManualClock;
 use stint_core::ledger::LedgerSettings;
 use stint_core::ports::{
-    AlarmRecords, Breakers, KeyPool, Leases, PortResult, Queue, QueueSettings, RateLimits, Throttle, WakeupSource, Wakeups,
+    AlarmRecords, Breakers, KeyPool, Leases, PortResult, Queue, QueueSettings, RateLimits, Throttle, WakeupSource,
+    Wakeups,
 };
 use stint_embedded::{Embedded, Mode};
 use stint_testkit::rate_limits::RateLimitWorld;

@@ -16,6 +16,7 @@ use futures::future::{FutureExt, LocalBoxFuture};
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
+use stint_core::listener::ListenerSpec;
 use stint_core::ports::{AlarmRecords, Breakers, QueueSettings, Throttle};
 use stint_core::registry::Registry;
 use stint_core::worker::{QueueTrigger, WorkerSpec};
@@ -36,6 +37,11 @@ pub(crate) trait Fleet: Send + Sync {
 
     /// The workers, in the order in which data flows through them.
     fn workers(&self) -> &'static [WorkerSpec];
+
+    /// The listeners: workers that hold a connection, and run only where `stint up` runs the fleet.
+    fn listeners(&self) -> &'static [ListenerSpec] {
+        &[]
+    }
 
     /// The settings of the fleet.
     fn settings(&self) -> SettingsParser;
@@ -185,6 +191,12 @@ pub(crate) struct CollectionCommands {
 pub(crate) trait WorkerBuilder: Send + Sync {
     /// Builds a worker and adds it to `registry`.
     async fn build_into(&self, registry: Registry, spec: &WorkerSpec) -> anyhow::Result<Registry>;
+
+    /// Builds a listener and adds it to `registry`. Called only for the fleet's own listeners.
+    async fn build_listener_into(&self, registry: Registry, spec: &ListenerSpec) -> anyhow::Result<Registry> {
+        let _ = registry;
+        anyhow::bail!("there is no listener {} in this fleet", spec.name)
+    }
 
     /// Returns the fleet as it is observed while its workers run in this process.
     async fn running(&self, report_log: &ReportLog, context: &Context) -> anyhow::Result<Box<dyn RunningFleet>>;

@@ -112,12 +112,26 @@ pub(crate) fn parse_worker(name: &str) -> Result<FleetWorker, String> {
         all_workers().find(|worker| worker.fleet.name() == fleet.name() && worker.spec.name == name)
     });
     named.ok_or_else(|| {
+        if let Some(error) = listener_error(name) {
+            return error;
+        }
         let fleet = name.split_once('/').map_or(name, |(fleet, _)| fleet);
         not_built(fleet).unwrap_or_else(|| {
             let known: Vec<String> = all_workers().map(|worker| worker.short_name()).collect();
             format!("there is no worker '{name}'; there are {}", known.join(", "))
         })
     })
+}
+
+/// Says so, if `name` names a listener.
+pub(crate) fn listener_error(name: &str) -> Option<String> {
+    let (fleet, listener) = name.split_once('/')?;
+    let spec = find_fleet(fleet)?.listeners().iter().find(|spec| spec.name == listener)?;
+    Some(format!(
+        "{} is a listener, which holds a connection and has no Lambda form: `stint up {}` runs it, on a machine or as a container task",
+        spec.id(),
+        spec.fleet
+    ))
 }
 
 /// Returns the fleets in `named` in the order of [`FLEETS`], each once.
@@ -188,6 +202,11 @@ mod tests {
                 assert_eq!((found.fleet.name(), found.spec.name), (known.name(), worker.name));
             }
         }
+        let error = parse_worker("smp/ear").err().unwrap();
+        assert!(
+            error.starts_with("sample/ear is a listener, which holds a connection and has no Lambda form"),
+            "{error}"
+        );
         let error = parse_worker("discover").err().unwrap();
         assert!(error.starts_with("there is no worker 'discover'; there are "), "{error}");
     }

@@ -16,7 +16,7 @@ use stint_host::{Feed, LambdaHost};
 use super::http::Listening;
 use crate::fleets::fleet::{Fleet, WorkerBuilder};
 use crate::fleets::settings::FleetSettings;
-use crate::wiring::{Backends, Hosts, ReportLog};
+use crate::wiring::{Backends, Hosts, ReportLog, listener_ports};
 
 /// A fleet, and the builder of its workers.
 pub(crate) struct OpenFleet<'a> {
@@ -69,9 +69,16 @@ impl<'a> Installation<'a> {
                 }
             }
         }
+        for OpenFleet { fleet, builder } in &opened {
+            for spec in fleet.listeners() {
+                registry = builder.build_listener_into(registry, spec).await?;
+            }
+        }
+        let has_listeners = !registry.listeners().is_empty();
         let report_log = ReportLog::new(backends.clock.clone());
         let host = LocalHost::new(registry.clone(), ports(queues, backends).await?, stop.clone());
-        let host = Arc::new(host.observed_by(report_log.observer()));
+        let host = host.observed_by(report_log.observer());
+        let host = Arc::new(if has_listeners { host.listening(listener_ports(backends)?) } else { host });
         Ok(Installation { host, report_log, stop, open_fleets: opened, registry, backends })
     }
 

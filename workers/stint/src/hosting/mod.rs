@@ -6,7 +6,6 @@ mod local;
 mod stopping;
 mod watch;
 
-pub(crate) use http::Listening;
 #[cfg(feature = "aws")]
 pub(crate) use installation::build_function;
 pub(crate) use installation::{Installation, OpenFleet, build_worker};

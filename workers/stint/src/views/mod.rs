@@ -2,6 +2,7 @@
 
 pub(crate) mod alarms;
 pub(crate) mod breakers;
+pub(crate) mod listeners;
 pub(crate) mod queue;
 pub(crate) mod schedules;
 pub(crate) mod throttle;

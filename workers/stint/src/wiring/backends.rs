@@ -12,7 +12,8 @@ use stint_core::ledger::LedgerSettings;
 #[cfg(feature = "aws")]
 use stint_core::ports::Receipt;
 use stint_core::ports::{
-    AlarmRecords, AlarmSink, Alarms, Breakers, KeyPool, Queue, QueueSettings, RateLimits, Schedule, Throttle, Wakeups,
+    AlarmRecords, AlarmSink, Alarms, Breakers, KeyPool, Leases, Queue, QueueSettings, RateLimits, Schedule, Throttle,
+    Wakeups,
 };
 use stint_core::worker::WorkerId;
 use stint_embedded::{Embedded, Folder, Mode};
@@ -223,6 +224,14 @@ impl Backends {
         fleet: &str,
     ) -> Arc<dyn Breakers> {
         Arc::new(AlarmingBreakers::new(breakers, self.alarms(records), fleet, self.clock.clone()))
+    }
+
+    /// Returns the leases, which all hosts of the installation share.
+    pub(crate) fn leases(&self) -> anyhow::Result<Arc<dyn Leases>> {
+        Ok(match &self.mongo {
+            Some(mongo) => mongo::leases(mongo, self.clock.clone()),
+            None => self.embedded()?.leases(),
+        })
     }
 
     /// Returns the key pool.

@@ -12,22 +12,24 @@ use super::backends::Backends;
 /// The processes that run fleets, as far as they are known.
 #[derive(Clone)]
 pub(crate) struct Hosts {
-    /// `None` if the work may be done elsewhere.
+    /// `None` if no process here runs fleets.
     hosts: Option<SqliteHosts>,
+    /// Whether the work may also be done elsewhere.
+    elsewhere: bool,
     clock: std::sync::Arc<dyn Clock>,
 }
 
 impl Hosts {
     /// Returns the record in the backends' folder.
     pub(crate) fn of(backends: &Backends) -> anyhow::Result<Hosts> {
-        let is_here = backends.is_hosted_here() && !backends.has_shared_queues();
-        let hosts = is_here.then(|| backends.embedded().map(|embedded| embedded.hosts())).transpose()?;
-        Ok(Hosts { hosts, clock: backends.clock.clone() })
+        let hosts =
+            backends.is_hosted_here().then(|| backends.embedded().map(|embedded| embedded.hosts())).transpose()?;
+        Ok(Hosts { hosts, elsewhere: backends.has_shared_queues(), clock: backends.clock.clone() })
     }
 
     /// Returns whether it is certain that no process runs this fleet now.
     pub(crate) async fn is_idle(&self, fleet: &str) -> PortResult<bool> {
-        let Some(hosts) = &self.hosts else { return Ok(false) };
+        let Some(hosts) = self.hosts.as_ref().filter(|_| !self.elsewhere) else { return Ok(false) };
         let present = hosts.running(self.clock.now()).await?;
         Ok(!present.iter().any(|host| host.fleets.iter().any(|name| name == fleet)))
     }

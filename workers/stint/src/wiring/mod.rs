@@ -12,6 +12,7 @@ mod aws;
 mod backends;
 mod config;
 mod hosts;
+mod listeners;
 #[cfg(feature = "mongodb")]
 mod mongo;
 #[cfg(not(feature = "mongodb"))]
@@ -27,4 +28,5 @@ mod throttles;
 pub(crate) use backends::{Backends, Database};
 pub(crate) use config::{BackendChoice, BackendNeeds, BackendSettings, OptionalPorts, QueueBackend};
 pub(crate) use hosts::Hosts;
+pub(crate) use listeners::{RunningListener, ports as listener_ports, running as running_listeners};
 pub(crate) use report_log::ReportLog;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use stint_core::clock::Clock;
 use stint_core::ledger::LedgerSettings;
-use stint_core::ports::{AlarmRecords, Breakers, KeyPool};
-use stint_mongo::{MongoAlarms, MongoBreakers, MongoKeyPool};
+use stint_core::ports::{AlarmRecords, Breakers, KeyPool, Leases};
+use stint_mongo::{MongoAlarms, MongoBreakers, MongoKeyPool, MongoLeases};
 
 use super::backends::Database;
 use super::config::BackendSettings;
@@ -29,6 +29,11 @@ pub(crate) fn alarms(mongo: &Mongo) -> Arc<dyn AlarmRecords> {
 /// The breakers' records.
 pub(crate) fn breakers(mongo: &Mongo) -> Arc<dyn Breakers> {
     Arc::new(MongoBreakers::new(mongo))
+}
+
+/// The leases.
+pub(crate) fn leases(mongo: &Mongo, clock: Arc<dyn Clock>) -> Arc<dyn Leases> {
+    Arc::new(MongoLeases::new(mongo, clock))
 }
 
 /// The key pool.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::bail;
 use stint_core::clock::Clock;
 use stint_core::ledger::LedgerSettings;
-use stint_core::ports::{AlarmRecords, Breakers, KeyPool};
+use stint_core::ports::{AlarmRecords, Breakers, KeyPool, Leases};
 
 use super::backends::Database;
 use super::config::BackendSettings;
@@ -27,6 +27,10 @@ pub(crate) fn alarms(mongo: &Mongo) -> Arc<dyn AlarmRecords> {
 }
 
 pub(crate) fn breakers(mongo: &Mongo) -> Arc<dyn Breakers> {
+    match *mongo {}
+}
+
+pub(crate) fn leases(mongo: &Mongo, _: Arc<dyn Clock>) -> Arc<dyn Leases> {
     match *mongo {}
 }
 

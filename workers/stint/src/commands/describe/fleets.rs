@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 use stint_core::http::{Access, Cache, Cors, Route, RouteLimit};
+use stint_core::listener::{ListenerSpec, Replicas};
 use stint_core::schedule::{ActiveHours, Every};
 use stint_core::worker::{Trigger, WorkerSpec};
 
@@ -17,6 +18,31 @@ pub(super) struct FleetDescription {
     pub(super) fleet: &'static str,
     pub(super) workers: Vec<WorkerDescription>,
     pub(super) queues: Vec<QueueDescription>,
+    /// Left out if there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) listeners: Vec<ListenerDescription>,
+}
+
+/// A listener. It has no Lambda form.
+#[derive(Serialize)]
+pub(super) struct ListenerDescription {
+    pub(super) name: &'static str,
+    pub(super) summary: &'static str,
+    pub(super) replicas: Replicas,
+    lambda: bool,
+}
+
+impl ListenerDescription {
+    fn new(spec: &ListenerSpec) -> ListenerDescription {
+        ListenerDescription { name: spec.name, summary: spec.summary, replicas: spec.replicas, lambda: false }
+    }
+
+    pub(super) fn runs_on(&self) -> &'static str {
+        match self.replicas {
+            Replicas::EveryHost => "every host; no Lambda form",
+            Replicas::Leader => "one host at a time; no Lambda form",
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -73,7 +99,7 @@ pub(super) struct QueueDescription {
 
 /// Returns the fleets that work today.
 pub(super) fn fleets() -> Vec<FleetDescription> {
-    FLEETS.iter().map(|row| fleet(row.name(), row.workers())).collect()
+    FLEETS.iter().map(|row| fleet(row.name(), row.workers(), row.listeners())).collect()
 }
 
 /// Describes the routes of all fleets.
@@ -82,11 +108,12 @@ pub(super) fn openapi() -> Value {
     stint_core::http::openapi("Stint", env!("CARGO_PKG_VERSION"), workers)
 }
 
-fn fleet(fleet: &'static str, workers: &[WorkerSpec]) -> FleetDescription {
+fn fleet(fleet: &'static str, workers: &[WorkerSpec], listeners: &[ListenerSpec]) -> FleetDescription {
     FleetDescription {
         fleet,
         workers: workers.iter().map(WorkerDescription::new).collect(),
         queues: workers.iter().filter_map(QueueDescription::new).collect(),
+        listeners: listeners.iter().map(ListenerDescription::new).collect(),
     }
 }
 
@@ -221,6 +248,8 @@ mod tests {
     fn a_new_fleet_is_described() {
         let fleet = fleets().pop().unwrap();
         assert_eq!((fleet.fleet, fleet.workers[0].name), ("sample", "sampler"));
+        let listener = &fleet.listeners[0];
+        assert_eq!((listener.name, listener.runs_on()), ("ear", "one host at a time; no Lambda form"));
     }
 
     #[test]

@@ -98,6 +98,13 @@ fn write_fleet(text: &mut String, fleet: &FleetDescription) -> std::fmt::Result 
         table.row([format!("  {}", worker.name), triggers.join(", "), at_once, timeout, worker.summary.to_owned()]);
     }
     write!(text, "{table}")?;
+    if !fleet.listeners.is_empty() {
+        let mut table = Table::new(["  listener", "runs on", "what it does"]);
+        for listener in &fleet.listeners {
+            table.row([format!("  {}", listener.name), listener.runs_on().to_owned(), listener.summary.to_owned()]);
+        }
+        write!(text, "\n{table}")?;
+    }
     let mut table = Table::new(["  queue", ">batch", ">visibility", ">receives", "feeds"]);
     for queue in &fleet.queues {
         let visibility = format!("{} s", queue.visibility_timeout_seconds);

@@ -13,7 +13,7 @@ use stint_host::LambdaHost;
 use stint_http::ReqwestTransport;
 
 use crate::context::Context;
-use crate::fleets::{FleetWorker, all_workers, parse_worker};
+use crate::fleets::{FleetWorker, all_workers, listener_error, parse_worker};
 use crate::hosting::build_function;
 use crate::settings::from_environment;
 use crate::wiring::{BackendSettings, Backends};
@@ -55,6 +55,9 @@ fn check() -> anyhow::Result<FleetWorker> {
     let Some(name) = &lambda.worker else {
         bail!("STINT_WORKER is not set: it names the worker of this function, one of {}", names.join(", "));
     };
+    if let Some(error) = listener_error(name) {
+        bail!("STINT_WORKER: {error}");
+    }
     let Ok(worker) = parse_worker(name) else {
         bail!("STINT_WORKER: there is no worker '{name}'; it is one of {}", names.join(", "));
     };

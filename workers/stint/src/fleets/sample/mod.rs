@@ -2,6 +2,7 @@
 
 mod api;
 mod config;
+mod ear;
 mod sampler;
 mod store;
 
@@ -12,6 +13,7 @@ use anyhow::bail;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::json;
+use stint_core::listener::{Listener, ListenerSpec};
 use stint_core::ports::QueueSettings;
 use stint_core::registry::Registry;
 use stint_core::worker::{QueueTrigger, Worker, WorkerSpec};
@@ -23,11 +25,15 @@ use crate::context::Context;
 use crate::wiring::{BackendNeeds, Backends, OptionalPorts, ReportLog};
 use api::Api;
 use config::Settings;
+use ear::{Ear, Silence};
 use sampler::Sampler;
 use store::MemorySamples;
 
 /// The workers, in the order in which data flows through them.
 const WORKERS: [WorkerSpec; 2] = [Sampler::SPEC, Api::SPEC];
+
+/// The listeners.
+const LISTENERS: [ListenerSpec; 1] = [Ear::SPEC];
 
 /// The fleet.
 pub(super) struct Sample;
@@ -44,6 +50,10 @@ impl Fleet for Sample {
 
     fn workers(&self) -> &'static [WorkerSpec] {
         &WORKERS
+    }
+
+    fn listeners(&self) -> &'static [ListenerSpec] {
+        &LISTENERS
     }
 
     fn settings(&self) -> SettingsParser {
@@ -114,6 +124,15 @@ impl WorkerBuilder for Workers {
         }
     }
 
+    async fn build_listener_into(&self, registry: Registry, spec: &ListenerSpec) -> anyhow::Result<Registry> {
+        match spec.name {
+            name if name == Ear::SPEC.name => {
+                Ok(registry.with_listener(Ear::new(Arc::new(Silence), self.samples.clone())))
+            }
+            name => bail!("there is no listener {name} in this fleet"),
+        }
+    }
+
     async fn running(&self, _: &ReportLog, _: &Context) -> anyhow::Result<Box<dyn RunningFleet>> {
         bail!("this fleet does not run")
     }
@@ -129,6 +148,10 @@ mod tests {
         for spec in &WORKERS {
             let registry = workers.build_into(Registry::new(), spec).await.unwrap();
             assert!(registry.find(&spec.id()).is_some(), "{spec:?}");
+        }
+        for spec in &LISTENERS {
+            let registry = workers.build_listener_into(Registry::new(), spec).await.unwrap();
+            assert_eq!(registry.listeners()[0].spec(), *spec);
         }
     }
 }
