@@ -1,3 +1,5 @@
+//! Tests of hours, slots and their messages.
+
 use proptest::prelude::*;
 
 use super::*;
