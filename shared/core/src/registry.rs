@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::http::{RouteError, Router};
 use crate::listener::{AnyListener, Listener};
 use crate::worker::{AnyWorker, Worker, WorkerId};
 
