@@ -86,7 +86,7 @@ def sns(call: Call, arn: str) -> list[Request]:
 
 
 def sts(_: Call, __: str) -> list[Request]:
-    """Everyone may ask who they are."""
+    """A caller may always ask for its own identity."""
     return []
 
 
@@ -113,7 +113,7 @@ SCHEDULES = {"POST": "CreateSchedule", "PUT": "UpdateSchedule", "DELETE": "Delet
 
 
 def scheduler(call: Call, arn: str) -> list[Request]:
-    """Schedules. Whoever sets one passes its role to Scheduler."""
+    """Schedules. A caller that sets one passes its role to Scheduler."""
     parts = call.path.strip("/").split("/")
     if parts == ["schedules"]:
         return [Request("scheduler:ListSchedules", f"{arn}:schedule/*/*")]

@@ -35,7 +35,7 @@ def wait(done: Callable[[], bool], what: str) -> None:
     end = time.monotonic() + TIMEOUT
     while not done():
         if time.monotonic() > end:
-            raise SystemExit(f"after {TIMEOUT} s, {what}")
+            raise RuntimeError(f"after {TIMEOUT} s, {what}")
 
 
 def dead_letter(installation: Installation, worker: str, function: Function, seconds: int | None) -> None:
@@ -99,7 +99,7 @@ class WarcraftLogs:
             pass
         discovered = self.ids("discovers")
         if len(discovered) < 20:
-            raise SystemExit(f"only {len(discovered)} players were discovered, so the run would show nothing")
+            raise RuntimeError(f"only {len(discovered)} players were discovered, so the run would show nothing")
         self.tick("aggregator")
         self.tick("reviver")
         self.fetch(discovered)

@@ -20,6 +20,7 @@ from typing import Any, Callable
 from botocore.exceptions import ClientError
 
 import fleets
+from function import Failed
 from installation import Installation
 from policies import listed, matches
 from proxy import Proxy, Role
@@ -40,14 +41,14 @@ def main(arguments: list[str]) -> int:
         reports = list(threads.map(run, made))
     report = dict(zip(prefixes, reports, strict=True))
     print(json.dumps(report, indent=1) if as_json else "\n".join(lines(report) for report in reports))
-    return 1 if any(report["denied"] or report["unknown_requests"] for report in reports) else 0
+    return 1 if any(report["denied"] or report["unknown_requests"] or report["failed"] for report in reports) else 0
 
 
 def run(installation: Installation) -> dict[str, Any]:
     """Runs the fleets that are deployed, and reports."""
     refuse_what_is_not_allowed(installation)
     deployed = {worker.partition("/")[0] for worker in installation.workers}
-    skipped = {}
+    skipped, failed = {}, {}
     for fleet in sorted(deployed):
         if fleet not in fleets.FLEETS:
             raise SystemExit(f"scripts/lib/infra/apply/fleets.py does not say how {fleet} is run")
@@ -55,7 +56,8 @@ def run(installation: Installation) -> dict[str, Any]:
         if missing := [name for name in needs if name not in os.environ]:
             skipped[fleet] = f"{', '.join(missing)} is not set"
             continue
-        drive_to_the_end(drive, installation)
+        if failure := drive_to_the_end(drive, installation):
+            failed[fleet] = failure
     installation.ask_for_lambda()
     installation.ask_for_scheduler()
     roles = sorted(installation.roles.values(), key=lambda role: role.name)
@@ -64,20 +66,24 @@ def run(installation: Installation) -> dict[str, Any]:
         "denied": {role.name: role.denied for role in roles if role.denied},
         "unknown_requests": installation.proxy.unknown,
         "not_exercised": {role.name: rights for role in roles if (rights := not_exercised(role))},
+        "failed": failed,
         "skipped": skipped,
     }
 
 
-def drive_to_the_end(drive: Callable[[Installation], None], installation: Installation) -> None:
-    """Runs a fleet. Its functions end in any case."""
+def drive_to_the_end(drive: Callable[[Installation], None], installation: Installation) -> str | None:
+    """Runs a fleet. Its functions end in any case. Returns why it did not do its work, which may be a denial."""
     try:
         drive(installation)
+        return None
+    except (ClientError, Failed, RuntimeError) as error:
+        return str(error)
     finally:
         installation.stop()
 
 
 def refuse_what_is_not_allowed(installation: Installation) -> None:
-    """Fails unless requests are really decided on: no function may read a parameter of someone else."""
+    """Fails unless requests are really decided on: no function may read another program's parameter."""
     for deployed in installation.workers.values():
         client = installation.client("ssm", deployed.credentials)
         try:
@@ -114,6 +120,7 @@ def lines(report: dict[str, Any]) -> str:
         rows.append(f"not exercised: {role}: " + ", ".join(f"{name} on {count}" for name, count in actions.items()))
     rows.extend(f"skipped: {fleet}: {why}" for fleet, why in report["skipped"].items())
     rows.extend(f"not understood: {request}" for request in report["unknown_requests"])
+    rows.extend(f"FAILED: {fleet}: {why}" for fleet, why in report["failed"].items())
     for role, denied in report["denied"].items():
         rows.extend(f"DENIED: {role}: {request}" for request in sorted(set(denied)))
     denials = sum(map(len, report["denied"].values()))
