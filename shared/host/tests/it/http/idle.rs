@@ -18,6 +18,7 @@ fn open_files() -> usize {
 }
 
 #[test]
+#[expect(clippy::print_stderr, reason = "a test that was reduced says so")]
 fn ten_thousand_idle_connections_do_not_stop_others() {
     let limits = ServerLimits { connections: 100, ..ServerLimits::default() };
     let host = RunningHost::serving(http_registry(), limits);
