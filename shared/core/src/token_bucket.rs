@@ -41,7 +41,7 @@ pub struct Taken {
     pub allowed: bool,
     /// The whole tokens that are left.
     pub remaining: u32,
-    /// After how long the same call can succeed, if nobody else takes tokens. Zero if it was allowed.
+    /// After how long the same call can succeed, if no other call takes tokens. Zero if it was allowed.
     pub retry_after: Duration,
     /// After how long the bucket is full, if no tokens are taken.
     pub reset: Duration,

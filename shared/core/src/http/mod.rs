@@ -13,9 +13,9 @@ mod request;
 mod response;
 mod route;
 mod router;
-#[cfg(test)]
-mod router_tests;
 mod template;
+#[cfg(test)]
+mod tests;
 
 pub use encoding::{PathSegments, decode_query};
 pub use fields::Fields;

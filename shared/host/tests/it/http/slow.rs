@@ -1,4 +1,4 @@
-//! Callers that are slow stop nobody else, and are disconnected.
+//! A slow caller does not hold up other callers, and is disconnected.
 
 use std::time::Duration;
 

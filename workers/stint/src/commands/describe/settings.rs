@@ -110,7 +110,7 @@ mod tests {
         let secret: Vec<&str> =
             settings().filter(|setting| setting.secret).map(|setting| setting.variable.as_str()).collect();
         let (own, telemetry) = (
-            ["WCL_KEYS", "LUA_REPOSITORY", "GIT_TOKEN", "POE_CLIENT_SECRET", "MONGODB_URI"],
+            ["WCL_KEYS", "LUA_REPOSITORY", "GIT_TOKEN", "POE_CLIENT_SECRET", "ALARM_WEBHOOK_URL", "MONGODB_URI"],
             ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_HEADERS"],
         );
         assert_eq!(secret, [&own[..], &telemetry].concat());

@@ -1,3 +1,5 @@
+//! Which route a request takes, and which routes are refused.
+
 use std::time::Duration;
 
 use super::*;
