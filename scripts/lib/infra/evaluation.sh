@@ -39,22 +39,36 @@ evaluate() {
     python3 "$here/names_test.py"
     python3 "$here/names.py" ap-northeast-1="$copy/first.json" ap-southeast-1="$copy/second.json" \
         ap-northeast-1="$copy/third.json"
-    evaluate_container "$1" "$2"
+    evaluate_uncalled "$1" "$2"
     test_variables
     rm -rf "$copy"
 }
 
-# evaluate_container TYPES WHEELS: applies the module of container tasks alone, which no fleet calls yet.
-evaluate_container() {
-    local copy
-    copy=$(mktemp -d)
-    PYTHONPATH="$2" python3 "$here/stand_in.py" "$1" infra/modules/container "$copy"
-    quietly "$copy" init -input=false
-    quietly "$copy" apply -auto-approve -input=false -var name=ear -var image=stint:latest \
+# evaluate_uncalled TYPES WHEELS: applies alone the modules that no fleet calls yet.
+evaluate_uncalled() {
+    local fleet='name="sample",stem="stint-sample",log_retention_days=30'
+    apply_module "$1" "$2" container -var name=ear -var image=stint:latest \
         -var repository_arn=arn:aws:ecr:eu-west-1:123456789012:repository/stint -var 'command=["up","sample"]' \
         -var cluster_arn=arn:aws:ecs:eu-west-1:123456789012:cluster/stint -var 'secrets=["TOKEN"]' \
         -var 'network={subnet_ids=["a"],security_group_ids=["b"]}' \
-        -var 'fleet={name="sample",stem="stint-sample",secret_path="/stint/sample",region="eu-west-1",account="123456789012",partition="aws",log_retention_days=30,environment={STINT_PROFILE="aws"}}'
+        -var "fleet={$fleet,secret_path=\"/stint/sample\",region=\"eu-west-1\",account=\"123456789012\",partition=\"aws\",environment={STINT_PROFILE=\"aws\"}}"
+    local api=(
+        -var "fleet={$fleet}"
+        -var 'functions={api={function_name="api",function_arn="arn:aws:lambda:eu-west-1:123456789012:function:api"}}'
+    )
+    apply_module "$1" "$2" api "${api[@]}" -var 'routes=[{method="GET",path="/samples",worker="api"}]'
+    apply_module "$1" "$2" api "${api[@]}" -var 'cors={origins=["*"]}' \
+        -var 'routes=[{method="GET",path="/samples/{id}",worker="api",throttle={per_second=1,burst=2}},{method="PUT",path="/samples/{id}",worker="api"}]' \
+        -var 'domain={name="api.example.org",certificate_arn="arn:aws:acm:eu-west-1:123456789012:certificate/1"}'
+}
+
+# apply_module TYPES WHEELS MODULE VARIABLES…
+apply_module() {
+    local copy
+    copy=$(mktemp -d)
+    PYTHONPATH="$2" python3 "$here/stand_in.py" "$1" "infra/modules/$3" "$copy"
+    quietly "$copy" init -input=false
+    quietly "$copy" apply -auto-approve -input=false "${@:4}"
     rm -rf "$copy"
 }
 
