@@ -11,7 +11,7 @@ use crate::suite::pass;
 use crate::world::Time;
 
 /// The conformance tests of the rate limit port: `rate_limits_suite!(run, world)`, where `run` runs a future to its end and
-/// `world` is a future of a [`RateLimitWorld`](crate::rate_limits::RateLimitWorld).
+/// `world` is a future of a [`crate::rate_limits::RateLimitWorld`].
 #[macro_export]
 macro_rules! rate_limits_suite {
     ($run:expr, $world:expr) => {

@@ -12,7 +12,6 @@ use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
 use super::Telemetry;
-use super::parent::TraceParent;
 use super::spans::Span;
 
 /// Returns whether events and spans of this target are collected here instead of written to the log.
@@ -41,7 +40,7 @@ where
             let extensions = parent.extensions();
             extensions.get::<Span>().map(|parent| (parent.trace, Some(parent.id), parent.sampled))
         });
-        let above = above.or_else(|| TraceParent::current().map(|above| (above.trace, above.span, above.sampled)));
+        let above = above.or_else(outer_trace);
         let (ids, now) = (&self.inner.ids, self.inner.clock.now());
         let (trace, parent, sampled) = above.unwrap_or_else(|| (ids.trace(), None, None));
         let (id, name) = (ids.span(), span.name());
@@ -107,4 +106,17 @@ impl Visit for SpanFields<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.0.set(field.name(), Value::from(format!("{value:?}")));
     }
+}
+
+/// Returns the trace that began outside this process and that the current work belongs to: its id, the span above, and
+/// whether it is recorded.
+#[cfg(feature = "lambda")]
+fn outer_trace() -> Option<(u128, Option<u64>, Option<bool>)> {
+    super::TraceParent::current().map(|above| (above.trace, above.span, above.sampled))
+}
+
+/// Only Lambda begins a trace for us.
+#[cfg(not(feature = "lambda"))]
+fn outer_trace() -> Option<(u128, Option<u64>, Option<bool>)> {
+    None
 }

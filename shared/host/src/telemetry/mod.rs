@@ -10,6 +10,7 @@ mod json_lines;
 mod logs;
 mod meter;
 mod otlp;
+#[cfg(feature = "lambda")]
 mod parent;
 mod spans;
 #[cfg(test)]
@@ -36,6 +37,7 @@ use meter::Meter;
 use otlp::{Endpoint, Otlp, Resource};
 use spans::{FinishedSpans, Ids};
 
+#[cfg(feature = "lambda")]
 pub(crate) use parent::TraceParent;
 pub(crate) use watch::InvocationRecorder;
 

@@ -31,7 +31,7 @@ pub use serving::{
 pub use worker::{HttpWorker, http_registry};
 
 /// The conformance tests of a host that serves HTTP: `http_suite!(run, world)`, where `run` runs a future to its end and
-/// `world` is a future of an [`HttpWorld`](crate::http::HttpWorld).
+/// `world` is a future of an [`crate::http::HttpWorld`].
 #[macro_export]
 macro_rules! http_suite {
     ($run:expr, $world:expr) => {
