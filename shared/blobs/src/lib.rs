@@ -1,7 +1,7 @@
 //! Blobs in a folder, or in a bucket of S3.
 //!
 //! [`FolderBlobs`] is our own and not `object_store`'s: that one keeps no headers and knows no conditional replacement
-//! (`docs/decisions/0025-blobs-in-a-folder-keep-their-headers.md`).
+//! (`docs/decisions/0027-blobs-in-a-folder-keep-their-headers.md`).
 
 #![warn(missing_docs)]
 
