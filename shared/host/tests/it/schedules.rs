@@ -235,9 +235,10 @@ fn go<const KIND: usize>(world: &ScheduleWorld, parts: &[Part]) -> (Vec<Segment>
     (segments, was_far_back)
 }
 
-/// Returns whether the lease of a run that was killed has not ended, so that no other can begin.
-fn is_leased(runs: &[Run], steady: Timestamp) -> bool {
-    let lease = Sampler::<0>::SPEC.timeout + LEASE_MARGIN + LOOK;
+/// Returns whether the lease of a run that was killed may not have ended, so that no other can begin. Each second by which the
+/// clock is set back lengthens it by one.
+fn is_leased(runs: &[Run], steady: Timestamp, set_back: Duration) -> bool {
+    let lease = Sampler::<0>::SPEC.timeout + LEASE_MARGIN + LOOK + set_back;
     runs.iter().any(|run| !run.ended && run.steady <= steady && steady <= after(run.steady, lease))
 }
 
@@ -252,14 +253,18 @@ fn check<const KIND: usize>(parts: &[Part], most_back: i64) -> Result<(), TestCa
         let again = runs[index + 1..].iter().any(|other| other.due == run.due);
         prop_assert!(!run.ended || !again || was_far_back[index], "{:?} came again", run);
     }
+    let set_back = Duration::from_secs(parts.iter().map(|part| part.back.unsigned_abs()).sum());
     let Some([created, ..]) = segments.first().copied() else { return Ok(()) };
     for [begin, end, steady] in segments {
         let mut slot = slot_after(every.period(), begin);
         // A run that is under way delays the next one.
         while after(slot, WORK + LOOK) <= end {
             let ran = runs.iter().any(|run| run.due == slot);
-            let was_before = most_back > 0 && slot <= created;
-            let is_leased = is_leased(&runs, after(steady, between(begin, slot)));
+            let at = after(steady, between(begin, slot));
+            // The clock had passed it before. That a clock set far back leaves no gap has a test of its own.
+            let newest = runs.iter().filter(|run| run.steady <= at).map(|run| run.due).max();
+            let was_before = most_back > 0 && slot <= newest.unwrap_or(created).max(created);
+            let is_leased = is_leased(&runs, at, set_back);
             prop_assert!(
                 ran || was_before || is_leased || !every.is_active(slot, slot),
                 "{} was skipped: {:?}",

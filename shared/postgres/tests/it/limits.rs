@@ -63,7 +63,7 @@ fn a_full_server_and_a_full_pool_say_so() {
         let mut settings = database.settings();
         settings.database_url = Some(database.url().replace("stint:stint@", &format!("{name}:stint@")).into());
         settings.postgres_retry_seconds = 1;
-        settings.postgres_wait_seconds = 1;
+        settings.postgres_wait_seconds = 60;
         settings.postgres_pool_size = 1;
         let (first, second) = (open(&settings), open(&settings));
         let stream = first.stream("read", "SELECT 1", &[], 10).await.unwrap();
@@ -74,6 +74,7 @@ fn a_full_server_and_a_full_pool_say_so() {
             "{failure}"
         );
         settings.postgres_retry_seconds = 30;
+        settings.postgres_wait_seconds = 1;
         let busy = open(&settings);
         drop(stream);
         let stream = busy.stream("read", "SELECT 1", &[], 10).await.unwrap();
